@@ -1,0 +1,147 @@
+"""Links of an archive, resolved to the files that they lead to, and copied from there.
+
+Goes in: the members of an archive. Comes out: each link as a file with its target's content; or
+an `ArchiveError` for one that leaves the archive, leads nowhere, to a folder, through another
+link, or in a circle. The archive is read again for the contents, so nothing is kept on disk.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Callable
+
+from mims.archive.names import ArchiveError, checked_name
+from mims.archive.reader import FILE, FOLDER, HARDLINK, Limits, Member, Members, read_archive
+from mims.text import printable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+_SMALL = 8 * 1024 * 1024  # bytes of a file that are held in memory to be copied several times
+_ROUNDS = 16  # how often an archive is read again for copies of larger files
+
+
+def read_resolved(path: Path, limits: Limits, watch: Callable[[bytes], None]) -> Members:
+    """Yield an archive's files and folders, then a copy for each link.
+
+    A copy's `target` is the name of the member that it copies.
+
+    Raises:
+        ArchiveError: as `read_archive`, and for a link that can't be resolved or whose copies
+            would exceed the limits.
+
+    """
+    links = _Links()
+    for member, content in read_archive(path, limits, watch):
+        links.note(member)
+        if member.kind in (FILE, FOLDER):
+            yield member, content
+    try:
+        resolved = links.resolve(limits.unpacked_bytes)
+    except ArchiveError as error:
+        raise ArchiveError(f"{path}: {error}") from error
+    yield from _copies(resolved, lambda: read_archive(path, limits))
+
+
+class _Links:
+    """The links of one archive."""
+
+    def __init__(self) -> None:
+        self._files: dict[str, int] = {}  # sizes
+        self._folders: set[str] = set()
+        self._targets: dict[str, str] = {}
+
+    def note(self, member: Member) -> None:
+        """Note a member, in the archive's order.
+
+        Raises:
+            ArchiveError: a hard link leads to no earlier member.
+
+        """
+        if member.kind == FILE:
+            self._files[member.name] = member.size
+        elif member.kind == FOLDER:
+            self._folders.add(member.name)
+        elif member.kind == HARDLINK:
+            target = checked_name(member.target)
+            if target not in self._files and target not in self._targets:
+                raise _refused(member.name, member.target, "leads to no earlier member")
+            self._targets[member.name] = f"/{target}"  # from the archive's root
+        elif member.target.startswith("/"):
+            raise _refused(member.name, member.target, "leads out of the archive")
+        else:
+            self._targets[member.name] = member.target
+
+    def resolve(self, room: int) -> dict[str, list[str]]:
+        """Give the names of the links to each file, by the file's name.
+
+        `room` is the bytes that files and copies together may take.
+
+        Raises:
+            ArchiveError: names the link and where it leads.
+
+        """
+        found: dict[str, str] = {}
+        links: dict[str, list[str]] = {}
+        for name in sorted(self._targets):
+            way = []
+            place = name
+            while place in self._targets and place not in found:
+                if place in way:
+                    raise _refused(name, self._targets[name], "leads in a circle")
+                way.append(place)
+                place = self._step(place)
+            place = found.get(place, place)
+            if place not in self._files:
+                what = "a folder" if place in self._folders else "nothing in the archive"
+                raise _refused(name, self._targets[name], f"leads to {what}")
+            found.update((passed, place) for passed in way)
+            links.setdefault(place, []).append(name)
+        copied = sum(self._files[place] * len(names) for place, names in links.items())
+        if sum(self._files.values()) + copied > room:
+            raise ArchiveError(
+                f"with its links it unpacks to over {room} bytes (MAX_UNPACKED_BYTES)"
+            )
+        return links
+
+    def _step(self, link: str) -> str:
+        """Where one link leads. A link on the way could lead anywhere, so none may be."""
+        target = self._targets[link]
+        place = [] if target.startswith("/") else link.split("/")[:-1]
+        for part in target.split("/"):
+            if place and "/".join(place) in self._targets:
+                raise _refused(link, target, "passes through another link")
+            if part == "..":
+                if not place:
+                    raise _refused(link, target, "leads out of the archive")
+                place.pop()
+            elif part not in ("", "."):
+                place.append(part)
+        return "/".join(place)
+
+
+def _copies(links: dict[str, list[str]], read: Callable[[], Members]) -> Members:
+    waiting = {target: list(names) for target, names in links.items()}
+    for _ in range(_ROUNDS):
+        if not waiting:
+            return
+        for member, content in read():
+            names = waiting.get(member.name)
+            if not names:
+                continue
+            copy = member._replace(target=member.name)
+            if member.size <= _SMALL:
+                whole = memoryview(b"".join(content))
+                for name in waiting.pop(member.name):
+                    yield copy._replace(name=name), iter([whole])
+            else:
+                yield copy._replace(name=names.pop(0)), content
+                if not names:
+                    del waiting[member.name]
+    if waiting:
+        target = next(iter(waiting))
+        raise ArchiveError(f"member '{target}' has over {_ROUNDS} links")
+
+
+def _refused(name: str, target: str, reason: str) -> ArchiveError:
+    return ArchiveError(f"link '{printable(name)}' -> '{printable(target)[:300]}' {reason}")

@@ -1,0 +1,242 @@
+"""The three scripts' contracts: what each reads, writes and heeds. The one source of it.
+
+The scripts run by them, `--help` and the README's tables are made from them, and pipeline authors
+read them. From the specification's mims_package_contract.md, mims_payload_contract.md and
+mims_registration_contract.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mims.settings import (
+    ANY_TEXT,
+    TEXT,
+    Setting,
+    integer,
+    number,
+    one_of,
+    some_of,
+    true_or_false,
+)
+
+JSON, CSV, JSON_LINES = "application/json", "text/csv", "application/jsonlines"
+
+
+@dataclass(frozen=True)
+class Channel:
+    """A container path that a job reads or writes, under its logical name."""
+
+    name: str
+    path: str
+    description: str
+    required: bool = True
+
+
+@dataclass(frozen=True)
+class Contract:
+    """What a script reads, writes and heeds."""
+
+    job: str
+    entry_point: str
+    description: str
+    inputs: tuple[Channel, ...]
+    outputs: tuple[Channel, ...]
+    settings: tuple[Setting, ...]
+    framework_requirements: dict[str, str]
+
+    @property
+    def expected_input_paths(self) -> dict[str, str]:
+        """Container path of each input, by logical name."""
+        return {channel.name: channel.path for channel in self.inputs}
+
+    @property
+    def expected_output_paths(self) -> dict[str, str]:
+        """Container path of each output, by logical name."""
+        return {channel.name: channel.path for channel in self.outputs}
+
+    @property
+    def required_env_vars(self) -> list[str]:
+        """Names of the variables without which the script refuses to run."""
+        return [setting.name for setting in self.settings if setting.required]
+
+    @property
+    def optional_env_vars(self) -> dict[str, str | None]:
+        """Default of each optional variable, by name; None where there is none."""
+        return {s.name: s.default for s in self.settings if not s.required}
+
+
+MIMS_PACKAGE_CONTRACT = Contract(
+    job="package",
+    entry_point="mims_package.py",
+    description="Packages a trained model and its inference code into one model.tar.gz.",
+    inputs=(
+        Channel(
+            "model_input",
+            "/opt/ml/processing/input/model",
+            "the trained model: model.tar.gz (also .tar, .tar.bz2, .tar.xz) or loose files",
+        ),
+        Channel(
+            "script_input",
+            "/opt/ml/processing/input/script",
+            "the inference code: a folder, copied whole into code/",
+        ),
+        Channel(
+            "calibration_input",
+            "/opt/ml/processing/input/calibration",
+            "calibration files, copied into calibration/",
+            required=False,
+        ),
+    ),
+    outputs=(
+        Channel(
+            "package_output",
+            "/opt/ml/processing/output",
+            "model.tar.gz, and manifest.json that lists every member with its SHA-256",
+        ),
+    ),
+    settings=(
+        Setting(
+            "PACKAGE_LAYOUT",
+            "where model files go: mims puts them under model_artifacts/, "
+            "sagemaker at the root, as SageMaker's framework containers read them",
+            one_of("mims", "sagemaker"),
+            "mims",
+        ),
+        Setting(
+            "INFERENCE_ENTRY_POINT",
+            "file among the scripts that must be there; without it a missing inference.py is "
+            "only a warning",
+            TEXT,
+        ),
+        Setting(
+            "COMPRESSION_LEVEL",
+            "gzip level: 1 is quick, 9 is small",
+            integer(1, 9),
+            "1",
+        ),
+        Setting(
+            "MAX_MEMBERS",
+            "refuse a model of more files and folders than this",
+            integer(1),
+            "1000000",
+        ),
+        Setting(
+            "MAX_UNPACKED_BYTES",
+            "refuse a model that unpacks to more than this",
+            integer(1),
+            "1000000000000",
+        ),
+        Setting(
+            "MAX_COMPRESSION_RATIO",
+            "refuse an archive that unpacks to more than this many times its own size",
+            integer(1),
+            "1000",
+        ),
+    ),
+    framework_requirements={"python": ">=3.7"},
+)
+
+MIMS_PAYLOAD_CONTRACT = Contract(
+    job="payload",
+    entry_point="mims_payload.py",
+    description="Makes sample requests for a model from its hyperparameters.json.",
+    inputs=(
+        Channel(
+            "model_input",
+            "/opt/ml/processing/input/model",
+            "the model: an archive or a folder that holds hyperparameters.json",
+        ),
+    ),
+    outputs=(
+        Channel(
+            "payload_sample",
+            "/opt/ml/processing/output",
+            "payload.tar.gz: one sample request a content type, and metadata.json",
+        ),
+    ),
+    settings=(
+        Setting(
+            "CONTENT_TYPES",
+            "content types to make a sample request for",
+            some_of(JSON, CSV, JSON_LINES),
+            JSON,
+        ),
+        Setting("DEFAULT_NUMERIC_VALUE", "value of a numeric field", number(), "0.0"),
+        Setting("DEFAULT_TEXT_VALUE", "value of a text field", ANY_TEXT, "DEFAULT_TEXT"),
+        Setting(
+            "SPECIAL_FIELD_<fieldname>",
+            "value of the field of that name (exact, else in any case); "
+            "{timestamp} in a text becomes the time of the run",
+            ANY_TEXT,
+        ),
+        Setting(
+            "CSV_HEADER",
+            "whether the CSV sample starts with a row of field names",
+            true_or_false(),
+            "true",
+        ),
+    ),
+    framework_requirements={"python": ">=3.7"},
+)
+
+MIMS_REGISTRATION_CONTRACT = Contract(
+    job="register",
+    entry_point="script.py",
+    description="Registers a packaged model in SageMaker Model Registry.",
+    inputs=(
+        Channel(
+            "PackagedModel",
+            "/opt/ml/processing/input/model",
+            "the package: a folder that holds model.tar.gz (and its manifest.json), or the file",
+        ),
+        Channel(
+            "GeneratedPayloadSamples",
+            "/opt/ml/processing/mims_payload",
+            "payload.tar.gz, or a folder that holds it",
+            required=False,
+        ),
+        Channel(
+            "config",
+            "/opt/ml/processing/config/config",
+            "the registration config: a JSON file, or a folder that holds one",
+        ),
+        Channel(
+            "metadata",
+            "/opt/ml/processing/input/metadata",
+            "performance metadata: a JSON file, or a folder that holds one",
+            required=False,
+        ),
+    ),
+    outputs=(),
+    settings=(
+        Setting(
+            "MODS_WORKFLOW_EXECUTION_ID",
+            "the workflow execution that this registration belongs to",
+            TEXT,
+            required=True,
+        ),
+        Setting(
+            "PERFORMANCE_METADATA_PATH",
+            "S3 path to store the performance metadata at",
+            TEXT,
+        ),
+        Setting(
+            "MIMS_BUCKET",
+            "bucket for the artifacts, where the config names none",
+            TEXT,
+        ),
+        Setting(
+            "REGISTRATION_TIMEOUT_SECONDS",
+            "how long to wait for the registry to finish, over all regions",
+            integer(1),
+            "1800",
+        ),
+    ),
+    framework_requirements={
+        "python": ">=3.11",
+        "boto3": ">=1.40",
+        "pydantic": ">=2.10",
+        "tenacity": ">=9",
+    },
+)

@@ -1,0 +1,326 @@
+"""The boundary of a job: command line, logs, progress, signals, exit code and exit message.
+
+Goes in: a contract and a flow, a function from `Job` to what it has to report. Comes out: an exit
+code, one line of JSON on stdout, and the same JSON in `/opt/ml/output/message`, which SageMaker
+shows as ExitMessage. The only place that catches what a flow raises.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import signal
+import sys
+import textwrap
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Callable, Mapping, NoReturn, Sequence
+
+from mims import __version__
+from mims.errors import EXIT_BUG, EXIT_DONE, EXIT_USAGE, MimsError, Problems, Stopped
+from mims.settings import read_settings
+from mims.text import printable_lines, size, without_secrets
+
+if TYPE_CHECKING:
+    from mims.contracts import Contract
+    from mims.settings import Setting
+
+log = logging.getLogger("mims")
+
+MESSAGE_PATH = "opt/ml/output/message"
+MESSAGE_LIMIT = 1024  # bytes: what DescribeProcessingJob keeps
+EXIT_CODES = (
+    "0 done",
+    "1 the inputs or settings are at fault: the message says what to mend",
+    "2 wrong command line",
+    "3 a service refused, could not be reached or took too long",
+    "70 a bug",
+    "128+n stopped by signal n",
+)
+_PROGRESS_SECONDS = 10.0
+_STOPS = (
+    signal.SIGINT,
+    signal.SIGTERM,
+)  # StopProcessingJob sends the first, `docker stop` the second
+
+
+class UsageError(MimsError):
+    """A wrong command line."""
+
+    exit_code = EXIT_USAGE
+
+
+class Job:
+    """One run of a script: where its channels lie and what its settings are."""
+
+    def __init__(self, contract: Contract, root: Path, environ: Mapping[str, str]) -> None:
+        self.contract = contract
+        self.root = root
+        self.environ = environ
+        self._paths = {c.name: self.locate(c.path) for c in (*contract.inputs, *contract.outputs)}
+
+    def locate(self, container_path: str) -> Path:
+        """Where a container path lies under `--root`."""
+        return self.root / container_path.lstrip("/")
+
+    def path(self, channel: str) -> Path:
+        """Where a channel of the contract lies under `--root`."""
+        return self._paths[channel]
+
+    def settings(self) -> dict[str, Any]:
+        """Give all settings by name, parsed.
+
+        Raises:
+            InputError: with every setting that is missing or not allowed.
+
+        """
+        return read_settings(self.contract.settings, self.environ)
+
+    def require_inputs(self) -> None:
+        """Check that every required input is there.
+
+        Raises:
+            InputError: with every input that is missing.
+
+        """
+        problems = Problems()
+        for channel in self.contract.inputs:
+            path = self.path(channel.name)
+            if channel.required and not path.exists():
+                problems.found.append(
+                    f"input {channel.name} is missing: nothing at {path} ({channel.description})"
+                )
+        problems.raise_any()
+
+    def progress(self, doing: str, total: int = 0) -> Progress:
+        """Show how far a long piece of work is; `total` is in bytes, 0 when unknown."""
+        return Progress(doing, total)
+
+
+class Progress:
+    """A bar on a terminal, else a log line every ten seconds. Safe to advance from threads.
+
+    Leave its `with` block to clear the bar.
+    """
+
+    def __init__(
+        self,
+        doing: str,
+        total: int,
+        stream: IO[str] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._doing, self._total, self._done = doing, total, 0
+        self._stream = stream or sys.stderr
+        self._terminal = self._stream.isatty()
+        self._every = 0.1 if self._terminal else _PROGRESS_SECONDS
+        self._clock, self._next = clock, clock() + self._every
+        self._lock = threading.Lock()
+
+    def advance(self, count: int) -> None:
+        """Count `count` more bytes as done."""
+        with self._lock:
+            self._done += count
+            now = self._clock()
+            if now < self._next:
+                return
+            self._next = now + self._every
+            if self._terminal:
+                self._stream.write(f"\r{self._line()}\033[K")
+                self._stream.flush()
+            else:
+                log.info("%s", self._line())
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._terminal:
+            self._stream.write("\r\033[K")
+            self._stream.flush()
+
+    def _line(self) -> str:
+        if not self._total:
+            return f"{self._doing}: {size(self._done)}"
+        share = min(self._done / self._total, 1.0)
+        bar = f"[{'#' * int(24 * share):24}] " if self._terminal else ""
+        return f"{self._doing}: {bar}{share:.0%}, {size(self._done)} of {size(self._total)}"
+
+
+Flow = Callable[[Job], Mapping[str, Any]]
+
+
+def run_job(
+    contract: Contract,
+    flow: Flow,
+    argv: Sequence[str] | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> int:
+    """Run a flow and turn how it ends into an exit code and an exit message."""
+    argv = sys.argv[1:] if argv is None else argv
+    environ = os.environ if environ is None else environ
+    before = {signum: signal.getsignal(signum) for signum in _STOPS}
+    started = time.monotonic()
+    root, problem = Path("/"), ""
+    report: Mapping[str, Any] = {}
+    _log_to_stderr(logging.INFO)
+    try:
+        root = _root(argv)
+        options = _parser(contract).parse_args(argv)
+        log.setLevel(logging.DEBUG if options.verbose else logging.INFO)
+        _on_stop(_raise_stopped)
+        report = flow(Job(contract, root, environ))
+        status, code = "done", EXIT_DONE
+    except Stopped as stop:
+        name = signal.Signals(stop.signum).name
+        status, code, problem = "stopped", stop.exit_code, f"stopped by {name}; run it again"
+    except MimsError as error:
+        status, code, problem = "failed", error.exit_code, str(error)
+    except Exception as error:
+        log.exception("a bug: please report it with this traceback")
+        status, code = "failed", EXIT_BUG
+        problem = f"a bug in mims {__version__}: {type(error).__name__}: {error}"
+    _on_stop(signal.SIG_IGN)
+    if problem:
+        log.error("%s: %s", contract.job, problem)
+    log.info("%s: %s in %.1f s", contract.job, status, time.monotonic() - started)
+    outcome = {"job": contract.job, "status": status, "exit_code": code}
+    _leave(exit_message(outcome, problem, report), root / MESSAGE_PATH)
+    for signum, handler in before.items():
+        _on_stop(handler, signum)
+    return code
+
+
+def exit_message(outcome: Mapping[str, Any], problem: str, report: Mapping[str, Any]) -> str:
+    """One line of JSON, at most 1,024 bytes of UTF-8.
+
+    What does not fit is left out of its values, never cut from the JSON: the problem's text is
+    shortened; entries of the report go from the last on, and `shortened` says that some went.
+    """
+    message = dict(outcome)
+    if problem:
+        message["error"] = without_secrets(printable_lines(problem))
+    entries = list(report.items())
+    line = _json({**message, **dict(entries)})
+    while len(line.encode()) > MESSAGE_LIMIT and entries:
+        entries.pop()
+        line = _json({**message, **dict(entries), "shortened": True})
+    while len(line.encode()) > MESSAGE_LIMIT:
+        excess = len(line.encode()) - MESSAGE_LIMIT
+        message["error"] = message["error"][: -(excess // 4 + 2)] + "…"
+        line = _json(message)
+    return line
+
+
+def _json(message: Mapping[str, Any]) -> str:
+    return json.dumps(message, ensure_ascii=False, separators=(",", ":"))
+
+
+def _leave(message: str, path: Path) -> None:
+    """Write the exit message where SageMaker looks for it, and to stdout."""
+    # Outside SageMaker the place is often missing or read-only, and the job is over either way.
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(message, encoding="utf-8")
+    except OSError as error:
+        log.debug("no exit message at %s: %s", path, error.strerror)
+    with suppress(BrokenPipeError):
+        sys.stdout.buffer.write(message.encode() + b"\n")
+        sys.stdout.flush()
+
+
+def _on_stop(handler: Any, *signals: signal.Signals) -> None:
+    if threading.current_thread() is threading.main_thread():
+        for signum in signals or _STOPS:
+            signal.signal(signum, handler)
+
+
+def _raise_stopped(signum: int, _frame: object) -> NoReturn:
+    _on_stop(signal.SIG_IGN)  # one stop is enough: cleaning up is not to be interrupted
+    raise Stopped(signum)
+
+
+class _Formatter(logging.Formatter):
+    converter = staticmethod(time.gmtime)
+
+    def format(self, record: logging.LogRecord) -> str:
+        return without_secrets(printable_lines(super().format(record)))
+
+
+def _log_to_stderr(level: int) -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        _Formatter("%(asctime)s %(levelname)-7s %(message)s", "%Y-%m-%dT%H:%M:%SZ")
+    )
+    log.handlers = [handler]
+    log.propagate = False
+    log.setLevel(level)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}; {self.prog} --help tells what it takes")
+
+
+def _root_option() -> _Parser:
+    parser = _Parser(add_help=False)
+    parser.add_argument(
+        "--root",
+        metavar="DIR",
+        type=Path,
+        default=Path("/"),
+        help="folder that stands for / before every container path (default: /)",
+    )
+    return parser
+
+
+def _root(argv: Sequence[str]) -> Path:
+    """`--root` alone, so that a wrong command line still finds its exit message's place."""
+    root = _root_option().parse_known_args(argv)[0].root
+    assert isinstance(root, Path)  # noqa: S101 - argparse returns Any
+    return root
+
+
+def _parser(contract: Contract) -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog=contract.entry_point,
+        description=contract.description,
+        epilog=describe(contract),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        parents=[_root_option()],
+    )
+    parser.add_argument(
+        "--version", action="version", version=f"{contract.entry_point} {__version__}"
+    )
+    parser.add_argument("-v", "--verbose", action="store_true", help="log file by file")
+    return parser
+
+
+def describe(contract: Contract) -> str:
+    """Paths, environment and exit codes of a script, for `--help`."""
+    sections = []
+    for title, channels in (("inputs", contract.inputs), ("outputs", contract.outputs)):
+        rows = [
+            (f"{c.name}  {c.path}", c.description + ("" if c.required else " (optional)"))
+            for c in channels
+        ]
+        sections.append((title, rows))
+    sections.append(("environment", [_described(setting) for setting in contract.settings]))
+    sections.append(("exit codes", [("", meaning) for meaning in EXIT_CODES]))
+    return "\n\n".join(
+        f"{title}:\n" + "\n".join(_row(*row) for row in rows) for title, rows in sections if rows
+    )
+
+
+def _described(setting: Setting) -> tuple[str, str]:
+    default = " (required)" if setting.required else f"={setting.default or ''}"
+    return setting.name + default, f"{setting.description}; {setting.kind.allowed}"
+
+
+def _row(name: str, meaning: str) -> str:
+    indents = {"initial_indent": "      ", "subsequent_indent": "      "}
+    return (f"  {name}\n" if name else "") + textwrap.fill(meaning, 90, **indents)  # type: ignore[arg-type]

@@ -1,0 +1,1 @@
+"""Packaging: a trained model and its inference code become one archive."""

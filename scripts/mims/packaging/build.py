@@ -1,0 +1,207 @@
+"""The flow of packaging: sources, members, archive, read back, manifest.
+
+Goes in: the channels of MIMS_PACKAGE_CONTRACT. Comes out: model.tar.gz and manifest.json. Never
+extracts: members stream from their sources through the checked reader into a canonical tar and
+through parallel gzip. Memory does not grow with the model, and no disk is used but the output's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import math
+from contextlib import closing
+from typing import IO, TYPE_CHECKING, Any, Mapping, Sequence
+
+from mims import __version__
+from mims.archive.gz import GzipWriter
+from mims.archive.manifest import MANIFEST, Entry, manifest_json
+from mims.archive.names import Namespace
+from mims.archive.reader import FILE, FOLDER, Limits, read_members
+from mims.archive.writer import TarWriter, canonical_mode
+from mims.errors import InputError, MimsError, Problems
+from mims.outputs import Output, writing
+from mims.packaging.sources import PACKAGE, Source, find_sources
+from mims.text import listed, printable, size
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mims.job import Job, Progress
+
+log = logging.getLogger("mims")
+
+
+def package(job: Job) -> Mapping[str, Any]:
+    """Package the model; give what the exit message reports."""
+    problems = Problems()
+    with problems.gather():
+        settings = job.settings()
+    with problems.gather():
+        job.require_inputs()
+    problems.raise_any()
+    sources = find_sources(job, settings)
+    folder = job.path("package_output")
+    with Output(folder / PACKAGE) as archive, Output(folder / MANIFEST) as manifest:
+        with writing(archive.path):
+            contents = write_package(archive.file, sources, settings, job)
+        digest, archive_size = read_back(archive.file, contents)
+        with writing(manifest.path):
+            head = _manifest_head(settings, sources, contents, digest, archive_size)
+            manifest.file.write(manifest_json(head, contents.entries).encode())
+        archive.publish()
+        manifest.publish()
+    _log_package(archive.path, contents, archive_size)
+    return {
+        "package": str(archive.path),
+        "sha256": digest,
+        "size": archive_size,
+        "unpacked_size": contents.unpacked_size,
+        "members": len(contents.entries),
+    }
+
+
+class Contents:
+    """What a package holds: its members, and names that an earlier source had taken."""
+
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+        self.replaced: list[str] = []
+        self.archives: dict[str, dict[str, Any]] = {}  # digest and size of each archive read
+        self.names = Namespace()
+
+    @property
+    def unpacked_size(self) -> int:
+        """Bytes in all files."""
+        return sum(entry.size for entry in self.entries)
+
+
+def write_package(
+    file: IO[bytes], sources: Sequence[Source], settings: Mapping[str, Any], job: Job
+) -> Contents:
+    """Write all members of all sources to `file` as tar.gz.
+
+    Raises:
+        InputError: a source is broken, hostile, empty or can't be read.
+
+    """
+    contents = Contents()
+    total = sum(source.size() for source in sources)
+    with GzipWriter(file, settings["COMPRESSION_LEVEL"]) as sink:
+        tar = TarWriter(sink)
+        with job.progress("packaging", total) as progress:
+            for source in sources:
+                _write_source(tar, source, contents, _limits(settings), progress)
+        tar.close()
+    return contents
+
+
+def _limits(settings: Mapping[str, Any]) -> Limits:
+    return Limits(
+        settings["MAX_MEMBERS"], settings["MAX_UNPACKED_BYTES"], settings["MAX_COMPRESSION_RATIO"]
+    )
+
+
+def _write_source(
+    tar: TarWriter, source: Source, contents: Contents, limits: Limits, progress: Progress
+) -> None:
+    digest, files = hashlib.sha256(), 0
+
+    def watch(raw: bytes) -> None:
+        digest.update(raw)
+        progress.advance(len(raw))
+
+    taken = frozenset(contents.names.files)
+    with closing(source.read(limits, watch)) as members:
+        for member, content in members:
+            name, files = source.place + member.name, files + (member.kind == FILE)
+            if member.kind == FOLDER:
+                if contents.names.add_folder(name):
+                    tar.add_folder(name, member.mtime)
+                    contents.entries.append(Entry(name, FOLDER, 0, 0o755, "", source.label))
+                continue
+            if name in taken and source.channel == "model_input":
+                contents.replaced.append(name)
+                continue
+            contents.names.add_file(name)
+            mode = canonical_mode(member.mode)
+            log.debug("%s: %s, %s", source.label, printable(member.name), size(member.size))
+            sha256 = tar.add_file(name, member.size, mode, member.mtime, content)
+            entry = Entry(name, FILE, member.size, mode, sha256, source.label, member.target)
+            contents.entries.append(entry)
+            if not source.is_archive:
+                progress.advance(member.size)
+    if not files and source.channel != "calibration_input":
+        raise InputError(f"{source.path} holds no file")
+    if source.is_archive:
+        status = source.path.stat()
+        contents.archives[source.label] = {"sha256": digest.hexdigest(), "size": status.st_size}
+    log.info("%s: %d files", source.label, files)
+
+
+def read_back(file: IO[bytes], contents: Contents) -> tuple[str, int]:
+    """Read the finished archive from the disk again; give its SHA-256 and size.
+
+    Raises:
+        MimsError: it does not hold just what was to be written.
+
+    """
+    digest, archive_size = hashlib.sha256(), 0
+
+    def watch(raw: bytes) -> None:
+        nonlocal archive_size
+        digest.update(raw)
+        archive_size += len(raw)
+
+    file.flush()
+    file.seek(0)
+    written = iter(contents.entries)
+    with closing(read_members(file, Limits(ratio=math.inf, depth=10**6), watch)) as members:
+        for member, content in members:
+            entry = next(written, None)
+            content_digest = hashlib.sha256()
+            for piece in content:
+                content_digest.update(piece)
+            sha256 = content_digest.hexdigest() if member.kind == FILE else ""
+            found = (member.name, member.kind, member.size, member.mode, sha256)
+            if entry is None or found != entry[:5]:
+                raise MimsError(f"the package reads back differently at member '{member.name}'")
+    if next(written, None) is not None:
+        raise MimsError("the package reads back with members missing")
+    return digest.hexdigest(), archive_size
+
+
+def _manifest_head(
+    settings: Mapping[str, Any],
+    sources: Sequence[Source],
+    contents: Contents,
+    digest: str,
+    archive_size: int,
+) -> dict[str, Any]:
+    return {
+        "tool": f"mims {__version__}",
+        "layout": settings["PACKAGE_LAYOUT"],
+        "archive": {"name": PACKAGE, "sha256": digest, "size": archive_size},
+        "unpacked_size": contents.unpacked_size,
+        "sources": [
+            {"name": source.label, **contents.archives.get(source.label, {})} for source in sources
+        ],
+        "replaced": contents.replaced,
+        "excluded": [f"{source.place}{name}" for source in sources for name in source.excluded],
+    }
+
+
+def _log_package(path: Path, contents: Contents, archive_size: int) -> None:
+    unpacked = contents.unpacked_size
+    for name, alike in contents.names.lookalikes:
+        log.warning("'%s' and '%s' are one name to some file systems", name, alike)
+    if contents.replaced:
+        log.warning("script_input replaces these of the model: %s", listed(contents.replaced))
+    log.info(
+        "%s: %d members, %s from %s (%.0f %%)",
+        path,
+        len(contents.entries),
+        size(archive_size),
+        size(unpacked),
+        100 * archive_size / max(unpacked, 1),
+    )

@@ -1,0 +1,146 @@
+"""What is to be packaged, and where it goes in the package.
+
+Goes in: the folders of the channels. Comes out: sources, each a folder or an archive with the
+channel it came by and the place its members get. Reads no content.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any, Callable, Mapping
+
+from mims.archive.folder import check_link, read_folder
+from mims.archive.links import read_resolved
+from mims.errors import InputError, Problems
+from mims.text import listed, printable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mims.archive.reader import Limits, Members
+    from mims.job import Job
+
+log = logging.getLogger("mims")
+
+PACKAGE = "model.tar.gz"
+ARCHIVES = (PACKAGE, "model.tgz", "model.tar", "model.tar.bz2", "model.tar.xz")
+MODEL_PLACE = {"mims": "model_artifacts/", "sagemaker": ""}
+CODE_PLACE = "code/"
+CALIBRATION_PLACE = "calibration/"
+ENTRY_POINT = "inference.py"
+LEFTOVERS = (
+    "__pycache__",
+    "*.py[co]",
+    ".git",
+    ".ipynb_checkpoints",
+    ".DS_Store",
+    "._*",
+    "*~",
+    ".*.sw[op]",
+)
+_NESTED = (".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz", ".zip")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A folder or an archive that a channel holds, and the place of its members in the package."""
+
+    channel: str
+    path: Path
+    place: str
+    is_archive: bool = False
+    leftovers: tuple[str, ...] = ()  # patterns of names to exclude
+    elsewhere: tuple[str, ...] = ()  # names that belong to another source
+    excluded: list[str] = field(default_factory=list)  # known when it has been read
+
+    @property
+    def label(self) -> str:
+        """The source as the manifest names it."""
+        return f"{self.channel}/{self.path.name}" if self.is_archive else self.channel
+
+    def read(self, limits: Limits, watch: Callable[[bytes], None]) -> Members:
+        """Its files and folders, links as copies; `watch` sees an archive's own bytes."""
+        if self.is_archive:
+            return read_resolved(self.path, limits, watch)
+        return read_folder(self.path, self._wanted)
+
+    def size(self) -> int:
+        """Bytes on disk."""
+        if self.is_archive:
+            return self.path.stat().st_size
+        return sum(path.lstat().st_size for path in self.path.rglob("*"))
+
+    def _wanted(self, name: str) -> bool:
+        leftover = any(fnmatchcase(name.rpartition("/")[2], pattern) for pattern in self.leftovers)
+        if leftover:
+            self.excluded.append(name)
+        return not leftover and name not in self.elsewhere
+
+
+def find_sources(job: Job, settings: Mapping[str, Any]) -> list[Source]:
+    """Find what is to be packaged; the code first, so that readers of the package meet it early.
+
+    Raises:
+        InputError: with every input that is empty or ambiguous.
+
+    """
+    problems = Problems()
+    sources: list[Source] = []
+    with problems.gather():
+        sources.append(_code(job.path("script_input"), settings["INFERENCE_ENTRY_POINT"]))
+    calibration = job.path("calibration_input")
+    if calibration.exists():
+        sources.append(Source("calibration_input", calibration, CALIBRATION_PLACE))
+    with problems.gather():
+        sources += _model(job.path("model_input"), MODEL_PLACE[settings["PACKAGE_LAYOUT"]])
+    problems.raise_any()
+    return sources
+
+
+def _code(folder: Path, entry_point: str | None) -> Source:
+    if not folder.is_dir():
+        raise InputError(f"script_input: {folder} is no folder")
+    names = sorted(path.name for path in folder.iterdir())
+    if not names:
+        raise InputError(f"script_input: {folder} is empty; put the inference code there")
+    wanted = entry_point or ENTRY_POINT
+    if not (folder / wanted).is_file():
+        if entry_point:
+            raise InputError(
+                f"INFERENCE_ENTRY_POINT is {entry_point!r}: script_input holds {listed(names)}"
+            )
+        log.warning("script_input holds no %s: it holds %s", ENTRY_POINT, listed(names))
+    if (folder / "requirements.txt").is_file():
+        log.info("code/requirements.txt is packaged; nothing of it is installed here")
+    return Source("script_input", folder, CODE_PLACE, leftovers=LEFTOVERS)
+
+
+def _model(path: Path, place: str) -> list[Source]:
+    """The model's archive, and loose files; both where both are there, for nothing may be lost."""
+    if not path.is_dir():
+        return [Source("model_input", path, place, is_archive=True)]
+    names = sorted(entry.name for entry in path.iterdir())
+    found = [name for name in ARCHIVES if name in names]
+    if not names:
+        raise InputError(
+            f"model_input: {path} is empty; put model.tar.gz or the model's files there"
+        )
+    if len(found) > 1:
+        raise InputError(f"model_input: {path} holds {listed(found)}; leave the one that is meant")
+    sources = []
+    if found:
+        archive = path / found[0]
+        check_link(archive, os.path.realpath(str(path)))
+        sources.append(Source("model_input", archive, place, is_archive=not archive.is_dir()))
+    loose = [name for name in names if name not in found]
+    for name in loose:
+        if name.endswith(_NESTED):
+            log.warning("model_input: %s is kept as it is, not unpacked", printable(name))
+    if loose:
+        if found:
+            log.info("model_input: %s is packaged beside %s", listed(loose), found[0])
+        sources.append(Source("model_input", path, place, elsewhere=tuple(found)))
+    return sources

@@ -1,0 +1,138 @@
+"""Settings from environment variables: declared once, parsed and checked together.
+
+A `Setting` says what a variable means; a contract lists them. The same declarations make the
+parsed values, the text of `--help` and the README's tables.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Callable, Mapping, Sequence
+
+from mims.errors import InputError, Problems
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What values a setting takes. `parse` raises ValueError on any other."""
+
+    allowed: str
+    parse: Callable[[str], Any]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One environment variable, or with a `<…>` in its name all those that share its prefix."""
+
+    name: str
+    description: str
+    kind: Kind
+    default: str | None = None
+    required: bool = False
+
+    @property
+    def prefix(self) -> str:
+        """What names of a family begin with; empty for a single variable."""
+        return self.name.partition("<")[0] if "<" in self.name else ""
+
+    def read(self, environ: Mapping[str, str]) -> Any:
+        """Give the parsed value, a dict by rest of the name for a family, None when unset.
+
+        Raises:
+            InputError: a value is missing or not allowed; it names the variable.
+
+        """
+        if self.prefix:
+            given = {k[len(self.prefix) :]: k for k in sorted(environ) if k.startswith(self.prefix)}
+            return {rest: self._parse(name, environ[name]) for rest, name in given.items()}
+        value = environ.get(self.name, self.default)
+        if self.required and not value:
+            raise InputError(f"{self.name} is not set: {self.description}")
+        return None if value is None else self._parse(self.name, value)
+
+    def _parse(self, name: str, value: str) -> Any:
+        try:
+            return self.kind.parse(value)
+        except ValueError as error:
+            raise InputError(f"{name} is {value!r}: must be {self.kind.allowed}") from error
+
+
+def read_settings(settings: Sequence[Setting], environ: Mapping[str, str]) -> dict[str, Any]:
+    """Read all settings, by name, or raise one `InputError` with everything that is wrong."""
+    values: dict[str, Any] = {}
+    problems = Problems()
+    for setting in settings:
+        with problems.gather():
+            values[setting.name] = setting.read(environ)
+    problems.raise_any()
+    return values
+
+
+def _not_empty(text: str) -> str:
+    if not text.strip():
+        raise ValueError
+    return text
+
+
+ANY_TEXT = Kind("text", str)
+TEXT = Kind("text that is not empty", _not_empty)
+
+
+def one_of(*choices: str) -> Kind:
+    """One of a few words."""
+
+    def parse(text: str) -> str:
+        if text not in choices:
+            raise ValueError
+        return text
+
+    return Kind(" or ".join(choices), parse)
+
+
+def some_of(*choices: str) -> Kind:
+    """A comma-separated list of words, each one of a few, none twice."""
+
+    def parse(text: str) -> list[str]:
+        words = [word.strip() for word in text.split(",")]
+        if len(set(words)) != len(words) or not set(words) <= set(choices):
+            raise ValueError
+        return words
+
+    return Kind(f"a comma-separated list, each once, of {', '.join(choices)}", parse)
+
+
+def integer(least: int, most: int | None = None) -> Kind:
+    """A whole number in a range."""
+
+    def parse(text: str) -> int:
+        if not text.strip().isdigit() or int(text) < least or (most and int(text) > most):
+            raise ValueError
+        return int(text)
+
+    limits = f"from {least} to {most}" if most else f"of at least {least}"
+    return Kind(f"a whole number {limits}", parse)
+
+
+def number() -> Kind:
+    """A finite decimal number."""
+
+    def parse(text: str) -> float:
+        value = float(text)
+        if not math.isfinite(value):
+            raise ValueError
+        return value
+
+    return Kind("a finite number such as 0.0 or -12.5", parse)
+
+
+def true_or_false() -> Kind:
+    """`true` or `false`, in any case."""
+
+    def parse(text: str) -> bool:
+        word = text.strip().lower()
+        if word not in ("true", "false"):
+            raise ValueError
+        return word == "true"
+
+    return Kind("true or false", parse)
