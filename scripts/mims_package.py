@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 def package(job: Job) -> Mapping[str, Any]:
     """Run the flow, imported only now so that --help is quick."""
-    from mims.packaging.build import package as flow
+    from mims.packaging.build import build_package
 
-    return flow(job)
+    return build_package(job)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

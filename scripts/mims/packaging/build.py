@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import math
 from contextlib import closing
 from typing import IO, TYPE_CHECKING, Any, Mapping, Sequence
 
@@ -17,9 +16,10 @@ from mims import __version__
 from mims.archive.gz import GzipWriter
 from mims.archive.manifest import MANIFEST, Entry, manifest_json
 from mims.archive.names import Namespace
-from mims.archive.reader import FILE, FOLDER, Limits, read_members
+from mims.archive.readback import read_back
+from mims.archive.reader import FILE, FOLDER, Limits
 from mims.archive.writer import TarWriter, canonical_mode
-from mims.errors import InputError, MimsError, Problems
+from mims.errors import InputError, Problems
 from mims.outputs import Output, writing
 from mims.packaging.sources import PACKAGE, Source, find_sources
 from mims.text import listed, printable, size
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("mims")
 
 
-def package(job: Job) -> Mapping[str, Any]:
+def build_package(job: Job) -> Mapping[str, Any]:
     """Package the model; give what the exit message reports."""
     problems = Problems()
     with problems.gather():
@@ -45,7 +45,7 @@ def package(job: Job) -> Mapping[str, Any]:
     with Output(folder / PACKAGE) as archive, Output(folder / MANIFEST) as manifest:
         with writing(archive.path):
             contents = write_package(archive.file, sources, settings, job)
-        digest, archive_size = read_back(archive.file, contents)
+        digest, archive_size = read_back(archive.file, contents.entries)
         with writing(manifest.path):
             head = _manifest_head(settings, sources, contents, digest, archive_size)
             manifest.file.write(manifest_json(head, contents.entries).encode())
@@ -137,38 +137,6 @@ def _write_source(
         status = source.path.stat()
         contents.archives[source.label] = {"sha256": digest.hexdigest(), "size": status.st_size}
     log.info("%s: %d files", source.label, files)
-
-
-def read_back(file: IO[bytes], contents: Contents) -> tuple[str, int]:
-    """Read the finished archive from the disk again; give its SHA-256 and size.
-
-    Raises:
-        MimsError: it does not hold just what was to be written.
-
-    """
-    digest, archive_size = hashlib.sha256(), 0
-
-    def watch(raw: bytes) -> None:
-        nonlocal archive_size
-        digest.update(raw)
-        archive_size += len(raw)
-
-    file.flush()
-    file.seek(0)
-    written = iter(contents.entries)
-    with closing(read_members(file, Limits(ratio=math.inf, depth=10**6), watch)) as members:
-        for member, content in members:
-            entry = next(written, None)
-            content_digest = hashlib.sha256()
-            for piece in content:
-                content_digest.update(piece)
-            sha256 = content_digest.hexdigest() if member.kind == FILE else ""
-            found = (member.name, member.kind, member.size, member.mode, sha256)
-            if entry is None or found != entry[:5]:
-                raise MimsError(f"the package reads back differently at member '{member.name}'")
-    if next(written, None) is not None:
-        raise MimsError("the package reads back with members missing")
-    return digest.hexdigest(), archive_size
 
 
 def _manifest_head(

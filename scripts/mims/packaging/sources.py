@@ -7,15 +7,15 @@ channel it came by and the place its members get. Reads no content.
 from __future__ import annotations
 
 import logging
-import os
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Callable, Mapping
 
-from mims.archive.folder import check_link, read_folder
+from mims.archive.folder import read_folder
 from mims.archive.links import read_resolved
+from mims.archive.model import find_archive
 from mims.errors import InputError, Problems
-from mims.text import listed, printable
+from mims.text import listed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("mims")
 
 PACKAGE = "model.tar.gz"
-ARCHIVES = (PACKAGE, "model.tgz", "model.tar", "model.tar.bz2", "model.tar.xz")
 MODEL_PLACE = {"mims": "model_artifacts/", "sagemaker": ""}
 CODE_PLACE = "code/"
 CALIBRATION_PLACE = "calibration/"
@@ -120,27 +119,20 @@ def _code(folder: Path, entry_point: str | None) -> Source:
 
 def _model(path: Path, place: str) -> list[Source]:
     """The model's archive, and loose files; both where both are there, for nothing may be lost."""
-    if not path.is_dir():
-        return [Source("model_input", path, place, is_archive=True)]
-    names = sorted(entry.name for entry in path.iterdir())
-    found = [name for name in ARCHIVES if name in names]
-    if not names:
-        raise InputError(
-            f"model_input: {path} is empty; put model.tar.gz or the model's files there"
-        )
-    if len(found) > 1:
-        raise InputError(f"model_input: {path} holds {listed(found)}; leave the one that is meant")
+    archive = find_archive(path)
     sources = []
-    if found:
-        archive = path / found[0]
-        check_link(archive, os.path.realpath(str(path)))
-        sources.append(Source("model_input", archive, place, is_archive=not archive.is_dir()))
-    loose = [name for name in names if name not in found]
+    if archive is not None:
+        is_archive = not archive.is_dir()
+        sources.append(Source("model_input", archive, place, is_archive=is_archive))
+    loose = sorted({entry.name for entry in path.iterdir()} if path.is_dir() else ())
+    if archive is not None and archive.name in loose:
+        loose.remove(archive.name)
     for name in loose:
         if name.endswith(_NESTED):
-            log.warning("model_input: %s is kept as it is, not unpacked", printable(name))
+            log.warning("model_input: %s is kept as it is, not unpacked", name)
     if loose:
-        if found:
-            log.info("model_input: %s is packaged beside %s", listed(loose), found[0])
-        sources.append(Source("model_input", path, place, elsewhere=tuple(found)))
+        if archive is not None:
+            log.info("model_input: %s goes in beside %s", listed(loose), archive.name)
+        elsewhere = () if archive is None else (archive.name,)
+        sources.append(Source("model_input", path, place, elsewhere=elsewhere))
     return sources

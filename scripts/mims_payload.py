@@ -1,0 +1,39 @@
+#!/usr/bin/env python3
+"""Make sample requests for a model from its hyperparameters.json.
+
+Reads   /opt/ml/processing/input/model  the model: an archive or a folder
+Writes  /opt/ml/processing/output       payload.tar.gz: the samples and metadata.json
+        /opt/ml/output/message          the exit message
+Heeds   CONTENT_TYPES, DEFAULT_NUMERIC_VALUE, DEFAULT_TEXT_VALUE, SPECIAL_FIELD_<fieldname>,
+        CSV_HEADER
+
+Standard library only, on any Python from 3.7. `--help` tells more. Exit codes: 0 done, 1 the
+inputs or settings are at fault, 2 wrong command line, 70 a bug, 128+n stopped by signal n.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, Mapping
+
+from mims.contracts import MIMS_PAYLOAD_CONTRACT
+from mims.job import Job, run_job
+
+if TYPE_CHECKING:
+    from typing import Sequence
+
+
+def payload(job: Job) -> Mapping[str, Any]:
+    """Run the flow, imported only now so that --help is quick."""
+    from mims.payload.build import build_payload
+
+    return build_payload(job)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the job; give its exit code."""
+    return run_job(MIMS_PAYLOAD_CONTRACT, payload, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
