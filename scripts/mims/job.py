@@ -187,8 +187,9 @@ def run_job(
     _on_stop(signal.SIG_IGN)
     if problem:
         log.error("%s: %s", contract.job, problem)
-    log.info("%s: %s in %.1f s", contract.job, status, time.monotonic() - started)
-    outcome = {"job": contract.job, "status": status, "exit_code": code}
+    seconds = round(time.monotonic() - started, 1)
+    log.info("%s: %s in %.1f s", contract.job, status, seconds)
+    outcome = {"job": contract.job, "status": status, "exit_code": code, "seconds": seconds}
     _leave(exit_message(outcome, problem, report), root / MESSAGE_PATH)
     for signum, handler in before.items():
         _on_stop(handler, signum)

@@ -1,0 +1,250 @@
+#!/usr/bin/env bash
+# Runs the whole chain: train, package, payload, register (in a local AWS), verify what was registered.
+#
+#   bash docker/chain.sh                     on a sample model, trained first
+#   bash docker/chain.sh --model PATH --script DIR --config FILE [--metadata FILE]
+#                                            on a model, its inference code and config of your own
+#   bash docker/chain.sh --run DIR           leave the outputs there (default: run/)
+#   bash docker/chain.sh --processes         as plain processes, though a Docker engine answers
+#   bash docker/chain.sh --stop              stop the local AWS, which otherwise goes on; its registry
+#                                            is gone then
+#
+# Where a Docker engine answers, each step is a container (docker-compose.yml), else a process with
+# `--root run/<step>`. Settings of the scripts (PACKAGE_LAYOUT, CONTENT_TYPES, …) are taken from the
+# environment. Exit codes are those of the step that failed.
+set -euo pipefail
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+export MIMS_AWS_PORT=${MIMS_AWS_PORT:-5000}
+export MODS_WORKFLOW_EXECUTION_ID=${MODS_WORKFLOW_EXECUTION_ID:-local-chain}
+endpoint=http://127.0.0.1:$MIMS_AWS_PORT
+settings='^(PACKAGE_LAYOUT|INFERENCE_ENTRY_POINT|COMPRESSION_LEVEL|MAX_[A-Z_]+|CONTENT_TYPES|CSV_HEADER|DEFAULT_(NUMERIC|TEXT)_VALUE|SPECIAL_FIELD_.+|REGISTRATION_TIMEOUT_SECONDS|PERFORMANCE_METADATA_PATH)$'
+
+main() {
+  read_options "$@"
+  cd "$top"
+  choose_engine
+  if [[ -n $stop ]]; then stop_aws; exit; fi
+  prepare_folders
+  "build_with_$engine"
+  "start_aws_with_$engine"
+  if [[ -z $model ]]; then step train; fi
+  step package
+  step payload
+  step buckets
+  step register
+  step verify
+  step summary
+  say "outputs are in $run; the registry answers at $endpoint (credentials testing/testing)"
+  say "until: bash docker/chain.sh --stop"
+}
+
+say() { printf '%s\n' "$*" >&2; }
+
+fail() { say "chain: $*"; exit 1; }
+
+read_options() {
+  run=$top/run model='' script='' config='' metadata='' processes='' stop=''
+  while (($#)); do
+    case $1 in
+      --model | --script | --config | --metadata)
+        [[ -e ${2-} ]] || fail "$1 ${2-}: there is no such file or folder"
+        printf -v "${1#--}" %s "$(realpath "$2")"
+        shift
+        ;;
+      --run)
+        [[ -n ${2-} ]] || fail "--run takes a folder"
+        mkdir -p "$2"
+        run=$(realpath "$2")
+        shift
+        ;;
+      --processes) processes=yes ;;
+      --stop) stop=yes ;;
+      -h | --help) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' "${BASH_SOURCE[0]}"; exit ;;
+      *) say "chain: $1 is no option of mine; --help lists them"; exit 2 ;;
+    esac
+    shift
+  done
+  if [[ -n $model$script$config ]]; then
+    [[ -n $model && -n $script && -n $config ]] || fail "--model, --script and --config go together"
+  fi
+}
+
+choose_engine() {
+  engine=processes
+  [[ -z $processes ]] || return 0
+  if docker info >/dev/null 2>&1; then
+    if docker compose version >/dev/null 2>&1; then
+      engine=compose compose=(docker compose)
+    elif command -v docker-compose >/dev/null; then
+      engine=compose compose=(docker-compose)
+    else
+      say "chain: a Docker engine answers, but there is no Compose: running plain processes"
+    fi
+  else
+    say "chain: no Docker engine answers: running plain processes"
+  fi
+}
+
+# The folders that steps write to, empty, and owned by the caller before a container could make them.
+prepare_folders() {
+  local step
+  for step in train package payload register verify; do
+    rm -rf -- "${run:?}/$step/opt"
+    mkdir -p "$run/$step/opt/ml/processing/output" "$run/$step/opt/ml/output"
+  done
+  mkdir -p "$run/none"
+  local trained=$run/train/opt/ml/processing/output
+  export MIMS_RUN=$run MIMS_USER="$(id -u):$(id -g)"
+  export MIMS_MODEL=${model:-$trained/model} MIMS_SCRIPT=${script:-$trained/script}
+  export MIMS_CONFIG=${config:-$trained/config}
+  if [[ -n $model ]]; then MIMS_METADATA=${metadata:-$run/none}; else MIMS_METADATA=$trained/metadata; fi
+  export MIMS_METADATA
+}
+
+step() {
+  say "── $1"
+  local code=0
+  "$1_with_$engine" || code=$?
+  if ((code)); then say "chain: $1 failed with exit code $code"; exit "$code"; fi
+}
+
+# ── containers
+
+build_with_compose() {
+  bash docker/base/ensure.sh
+  say "── build (log in $run/build.log)"
+  if ! in_compose build >"$run/build.log" 2>&1; then
+    tail -n 40 "$run/build.log" >&2
+    fail "the images could not be built"
+  fi
+}
+
+in_compose() { "${compose[@]}" --project-name "${COMPOSE_PROJECT_NAME:-mims}" "$@"; }
+
+# One service as it stands in docker-compose.yml, with the settings that the caller has exported.
+run_service() {
+  local pass=() name
+  while read -r name; do pass+=(-e "$name"); done < <(compgen -e | grep -E "$settings" || true)
+  in_compose run --rm --no-deps -T "${pass[@]}" "$@"
+}
+
+start_aws_with_compose() {
+  in_compose up --detach --no-build aws >"$run/aws.log" 2>&1 ||
+    fail "the local AWS did not start (log in $run/aws.log). If port $MIMS_AWS_PORT is taken by an \
+earlier chain: bash docker/chain.sh --stop; if by something else: set MIMS_AWS_PORT"
+  await_aws
+}
+
+train_with_compose() { run_service train; }
+package_with_compose() { run_service package; }
+payload_with_compose() { run_service payload; }
+register_with_compose() { run_service register; }
+verify_with_compose() { run_service verify >"$run/verify/report.jsonl"; }
+
+buckets_with_compose() {
+  run_service -v "$MIMS_CONFIG:/config:ro" --entrypoint python aws /opt/program/buckets.py \
+    --endpoint http://aws:5000 --bucket "${MIMS_BUCKET:-mims-local}" /config
+}
+
+summary_with_compose() {
+  docker run --rm --network none -v "$run:/run/mims:ro" -v "$top/docker/summary.py:/summary.py:ro" \
+    mims python /summary.py /run/mims
+}
+
+# ── plain processes
+
+build_with_processes() {
+  say "── virtual environment"
+  python=$(bash docker/venv.sh)
+  export PATH=${python%/*}:$PATH
+}
+
+start_aws_with_processes() {
+  if aws_answers; then
+    say "the local AWS of an earlier run answers at $endpoint"
+    return
+  fi
+  setsid "$python" docker/aws/server.py --port "$MIMS_AWS_PORT" >"$run/aws.log" 2>&1 </dev/null &
+  echo $! >"$run/aws.pid"
+  await_aws
+}
+
+# A step's program under its own --root, with the local AWS where it needs one.
+run_program() {
+  local step=$1
+  shift
+  env AWS_ENDPOINT_URL="$endpoint" AWS_ACCESS_KEY_ID=testing AWS_SECRET_ACCESS_KEY=testing \
+    AWS_REGION=us-west-2 MIMS_BUCKET="${MIMS_BUCKET:-mims-local}" "$python" "$@" --root "$run/$step"
+}
+
+mount() {
+  mkdir -p "$(dirname "$run/$1")"
+  rm -rf -- "${run:?}/$1"
+  ln -s "$2" "$run/$1"
+}
+
+train_with_processes() { run_program train docker/train/train.py; }
+
+package_with_processes() {
+  mount package/opt/ml/processing/input/model "$MIMS_MODEL"
+  mount package/opt/ml/processing/input/script "$MIMS_SCRIPT"
+  run_program package scripts/mims_package.py
+}
+
+payload_with_processes() {
+  mount payload/opt/ml/processing/input/model "$MIMS_MODEL"
+  CONTENT_TYPES=${CONTENT_TYPES:-application/json,text/csv} run_program payload scripts/mims_payload.py
+}
+
+buckets_with_processes() {
+  "$python" docker/aws/buckets.py --endpoint "$endpoint" --bucket "${MIMS_BUCKET:-mims-local}" \
+    "$MIMS_CONFIG"
+}
+
+register_with_processes() {
+  mount register/opt/ml/processing/input/model "$run/package/opt/ml/processing/output"
+  mount register/opt/ml/processing/mims_payload "$run/payload/opt/ml/processing/output"
+  mount register/opt/ml/processing/config/config "$MIMS_CONFIG"
+  mount register/opt/ml/processing/input/metadata "$MIMS_METADATA"
+  run_program register scripts/script.py
+}
+
+verify_with_processes() {
+  AWS_ENDPOINT_URL=$endpoint AWS_ACCESS_KEY_ID=testing AWS_SECRET_ACCESS_KEY=testing \
+    "$python" docker/serve/verify.py --message "$run/register/opt/ml/output/message" \
+    >"$run/verify/report.jsonl"
+}
+
+summary_with_processes() { "$python" docker/summary.py "$run"; }
+
+# ── the local AWS
+
+# Asks over HTTP: Docker's proxy takes connections before the server behind it does.
+aws_answers() {
+  local status
+  {
+    exec 3<>"/dev/tcp/127.0.0.1/$MIMS_AWS_PORT" &&
+      printf 'GET /moto-api/ HTTP/1.0\r\n\r\n' >&3 && read -r -t 5 status <&3
+  } 2>/dev/null && [[ $status == *' 200 '* ]]
+}
+
+await_aws() {
+  local _
+  for _ in {1..120}; do
+    if aws_answers; then return; fi
+    sleep 0.5
+  done
+  fail "the local AWS did not start; its log is $run/aws.log"
+}
+
+stop_aws() {
+  if [[ $engine == compose ]]; then in_compose down --remove-orphans >/dev/null 2>&1; fi
+  if [[ -e $run/aws.pid ]]; then
+    kill "$(<"$run/aws.pid")" 2>/dev/null || true
+    rm "$run/aws.pid"
+  fi
+  say "the local AWS is stopped"
+}
+
+main "$@"

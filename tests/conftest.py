@@ -1,0 +1,133 @@
+"""What tests share: a local AWS to talk to.
+
+It is loaded by every Python that a test runs under, so it stands on the standard library; what
+needs boto3 is imported by the fixture that needs it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import urllib.request
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+    from typing import Protocol
+
+    class StartLocalAws(Protocol):
+        """Start a local AWS of the test's own, with more options."""
+
+        def __call__(self, *options: str) -> AbstractContextManager[LocalAws]: ...
+
+
+SERVER = Path(__file__).parents[1] / "docker" / "aws" / "server.py"
+
+
+@dataclass(frozen=True)
+class LocalAws:
+    """A running local AWS."""
+
+    url: str
+    process: subprocess.Popen[str]
+    log: Path
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """The environment by which any AWS client finds it, and finds nothing else."""
+        return {
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_ACCESS_KEY_ID": "testing",
+            "AWS_SECRET_ACCESS_KEY": "testing",
+            "AWS_DEFAULT_REGION": "us-west-2",
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "NO_PROXY": "127.0.0.1",
+        }
+
+    def reset(self) -> None:
+        """Forget all buckets, groups and versions."""
+        self._post("reset")
+
+    @contextmanager
+    def package_status(self, **transition: Any) -> Iterator[None]:
+        """Set how a model package's status moves on: moto's state transitions.
+
+        `progression="manual", times=1` is one step a describe, `progression="immediate"` goes to
+        the end at once, and `progression="time", seconds=3600` stays Pending.
+        """
+        model = {"model_name": "sagemaker::model-package"}
+        self._post("state-manager/set-transition", {**model, "transition": transition})
+        try:
+            yield
+        finally:
+            self._post("state-manager/unset-transition", model)
+
+    def _post(self, path: str, body: Any = None) -> None:
+        data = json.dumps(body or {}).encode()
+        request = urllib.request.Request(f"{self.url}/moto-api/{path}", data)  # noqa: S310
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request):
+            pass
+
+
+@pytest.fixture(scope="session")
+def start_local_aws(tmp_path_factory: pytest.TempPathFactory) -> StartLocalAws:
+    """Return a context manager that runs a local AWS on a port of its own."""
+
+    @contextmanager
+    def start(*options: str) -> Iterator[LocalAws]:
+        log = tmp_path_factory.mktemp("local-aws") / "log"
+        command = [sys.executable, str(SERVER), "--port", "0", *options]
+        with log.open("w") as stderr:
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True)
+        with process:
+            assert process.stdout
+            url = process.stdout.readline().strip()
+            assert url, log.read_text()
+            try:
+                yield LocalAws(url, process, log)
+            finally:
+                process.terminate()
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def local_aws(start_local_aws: StartLocalAws) -> Iterator[LocalAws]:
+    """One local AWS for the whole run. Most tests want `aws` instead."""
+    with start_local_aws("--status-seconds", "0.05") as started:
+        yield started
+
+
+@pytest.fixture
+def aws(local_aws: LocalAws, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalAws]:
+    """An empty local AWS, which clients find by the environment and must not send rubbish to."""
+    from service_model import checked_requests  # noqa: PLC0415
+
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name, value in local_aws.environ.items():
+        monkeypatch.setenv(name, value)
+    local_aws.reset()
+    with checked_requests(monkeypatch):
+        yield local_aws
+
+
+@pytest.fixture
+def bucket(aws: LocalAws) -> str:
+    """Return the name of an empty bucket in the default region, us-west-2."""
+    import boto3  # noqa: PLC0415
+
+    region = aws.environ["AWS_DEFAULT_REGION"]
+    where: Any = {"LocationConstraint": region}
+    boto3.client("s3").create_bucket(Bucket="mims-models", CreateBucketConfiguration=where)
+    return "mims-models"
