@@ -76,6 +76,7 @@ def verify(arn: str) -> dict[str, Any]:
 def served(package: Path, environment: Mapping[str, str]) -> Iterator[str]:
     """Serve a package in a process of its own; gives its URL once the model is loaded."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    own["TMPDIR"] = str(package.parent)  # what it leaves when it crashes goes with our own
     command = [sys.executable, str(SERVER), "--package", str(package), "--port", "0"]
     with subprocess.Popen(  # noqa: S603 - our own command
         command, stdout=subprocess.PIPE, text=True, env={**own, **environment}
