@@ -113,6 +113,9 @@ step() {
 
 build_with_compose() {
   bash docker/base/ensure.sh
+  MIMS_VERSION=$(sed -n 's/^__version__ = "\(.*\)"/\1/p' scripts/mims/__init__.py)
+  MIMS_REVISION=$(git rev-parse HEAD 2>/dev/null || echo unknown)
+  export MIMS_VERSION MIMS_REVISION
   say "── build (log in $run/build.log)"
   if ! in_compose build >"$run/build.log" 2>&1; then
     tail -n 40 "$run/build.log" >&2
