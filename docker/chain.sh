@@ -16,8 +16,10 @@ set -euo pipefail
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 export MIMS_AWS_PORT=${MIMS_AWS_PORT:-5000}
+export MIMS_BUCKET=${MIMS_BUCKET:-mims-local}
 export MODS_WORKFLOW_EXECUTION_ID=${MODS_WORKFLOW_EXECUTION_ID:-local-chain}
 endpoint=http://127.0.0.1:$MIMS_AWS_PORT
+pid_file=$top/run/aws-$MIMS_AWS_PORT.pid
 settings='^(PACKAGE_LAYOUT|INFERENCE_ENTRY_POINT|COMPRESSION_LEVEL|MAX_[A-Z_]+|CONTENT_TYPES|CSV_HEADER|DEFAULT_(NUMERIC|TEXT)_VALUE|SPECIAL_FIELD_.+|REGISTRATION_TIMEOUT_SECONDS|PERFORMANCE_METADATA_PATH)$'
 
 main() {
@@ -43,17 +45,20 @@ say() { printf '%s\n' "$*" >&2; }
 
 fail() { say "chain: $*"; exit 1; }
 
+refuse() { say "chain: $*; --help lists the options"; exit 2; }
+
 read_options() {
   run=$top/run model='' script='' config='' metadata='' processes='' stop=''
   while (($#)); do
     case $1 in
       --model | --script | --config | --metadata)
-        [[ -e ${2-} ]] || fail "$1 ${2-}: there is no such file or folder"
+        [[ -n ${2-} ]] || refuse "$1 takes a path"
+        [[ -e $2 ]] || fail "$1 $2: there is no such file or folder"
         printf -v "${1#--}" %s "$(realpath "$2")"
         shift
         ;;
       --run)
-        [[ -n ${2-} ]] || fail "--run takes a folder"
+        [[ -n ${2-} ]] || refuse "--run takes a folder"
         mkdir -p "$2"
         run=$(realpath "$2")
         shift
@@ -61,12 +66,12 @@ read_options() {
       --processes) processes=yes ;;
       --stop) stop=yes ;;
       -h | --help) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' "${BASH_SOURCE[0]}"; exit ;;
-      *) say "chain: $1 is no option of mine; --help lists them"; exit 2 ;;
+      *) refuse "$1 is no option of mine" ;;
     esac
     shift
   done
-  if [[ -n $model$script$config ]]; then
-    [[ -n $model && -n $script && -n $config ]] || fail "--model, --script and --config go together"
+  if [[ -n $model$script$config$metadata ]]; then
+    [[ -n $model && -n $script && -n $config ]] || refuse "--model, --script and --config go together"
   fi
 }
 
@@ -134,8 +139,7 @@ run_service() {
 
 start_aws_with_compose() {
   in_compose up --detach --no-build aws >"$run/aws.log" 2>&1 ||
-    fail "the local AWS did not start (log in $run/aws.log). If port $MIMS_AWS_PORT is taken by an \
-earlier chain: bash docker/chain.sh --stop; if by something else: set MIMS_AWS_PORT"
+    fail_without_aws
   await_aws
 }
 
@@ -147,7 +151,7 @@ verify_with_compose() { run_service verify >"$run/verify/report.jsonl"; }
 
 buckets_with_compose() {
   run_service -v "$MIMS_CONFIG:/config:ro" --entrypoint python aws /opt/program/buckets.py \
-    --endpoint http://aws:5000 --bucket "${MIMS_BUCKET:-mims-local}" /config
+    --endpoint http://aws:5000 --bucket "$MIMS_BUCKET" /config
 }
 
 summary_with_compose() {
@@ -161,6 +165,18 @@ build_with_processes() {
   say "── virtual environment"
   python=$(bash docker/venv.sh)
   export PATH=${python%/*}:$PATH
+  use_local_aws
+}
+
+# Every step sees the local AWS alone, whatever AWS settings and proxies the caller has.
+use_local_aws() {
+  local name
+  while read -r name; do unset "$name"; done < <(compgen -e | grep '^AWS_' || true)
+  export AWS_ENDPOINT_URL=$endpoint AWS_REGION=us-west-2
+  export AWS_ACCESS_KEY_ID=testing AWS_SECRET_ACCESS_KEY=testing
+  export AWS_CONFIG_FILE=/dev/null AWS_SHARED_CREDENTIALS_FILE=/dev/null
+  export no_proxy=127.0.0.1,${no_proxy-${NO_PROXY-}}
+  export NO_PROXY=$no_proxy
 }
 
 start_aws_with_processes() {
@@ -168,17 +184,10 @@ start_aws_with_processes() {
     say "the local AWS of an earlier run answers at $endpoint"
     return
   fi
+  mkdir -p "${pid_file%/*}"
   setsid "$python" docker/aws/server.py --port "$MIMS_AWS_PORT" >"$run/aws.log" 2>&1 </dev/null &
-  echo $! >"$run/aws.pid"
-  await_aws
-}
-
-# A step's program under its own --root, with the local AWS where it needs one.
-run_program() {
-  local step=$1
-  shift
-  env AWS_ENDPOINT_URL="$endpoint" AWS_ACCESS_KEY_ID=testing AWS_SECRET_ACCESS_KEY=testing \
-    AWS_REGION=us-west-2 MIMS_BUCKET="${MIMS_BUCKET:-mims-local}" "$python" "$@" --root "$run/$step"
+  echo $! >"$pid_file"
+  await_aws $!
 }
 
 mount() {
@@ -187,22 +196,22 @@ mount() {
   ln -s "$2" "$run/$1"
 }
 
-train_with_processes() { run_program train docker/train/train.py; }
+train_with_processes() { "$python" docker/train/train.py --root "$run/train"; }
 
 package_with_processes() {
   mount package/opt/ml/processing/input/model "$MIMS_MODEL"
   mount package/opt/ml/processing/input/script "$MIMS_SCRIPT"
-  run_program package scripts/mims_package.py
+  "$python" scripts/mims_package.py --root "$run/package"
 }
 
 payload_with_processes() {
   mount payload/opt/ml/processing/input/model "$MIMS_MODEL"
-  CONTENT_TYPES=${CONTENT_TYPES:-application/json,text/csv} run_program payload scripts/mims_payload.py
+  CONTENT_TYPES=${CONTENT_TYPES:-application/json,text/csv} \
+    "$python" scripts/mims_payload.py --root "$run/payload"
 }
 
 buckets_with_processes() {
-  "$python" docker/aws/buckets.py --endpoint "$endpoint" --bucket "${MIMS_BUCKET:-mims-local}" \
-    "$MIMS_CONFIG"
+  "$python" docker/aws/buckets.py --endpoint "$endpoint" --bucket "$MIMS_BUCKET" "$MIMS_CONFIG"
 }
 
 register_with_processes() {
@@ -210,12 +219,11 @@ register_with_processes() {
   mount register/opt/ml/processing/mims_payload "$run/payload/opt/ml/processing/output"
   mount register/opt/ml/processing/config/config "$MIMS_CONFIG"
   mount register/opt/ml/processing/input/metadata "$MIMS_METADATA"
-  run_program register scripts/script.py
+  "$python" scripts/script.py --root "$run/register"
 }
 
 verify_with_processes() {
-  AWS_ENDPOINT_URL=$endpoint AWS_ACCESS_KEY_ID=testing AWS_SECRET_ACCESS_KEY=testing \
-    "$python" docker/serve/verify.py --message "$run/register/opt/ml/output/message" \
+  "$python" docker/serve/verify.py --message "$run/register/opt/ml/output/message" \
     >"$run/verify/report.jsonl"
 }
 
@@ -232,22 +240,37 @@ aws_answers() {
   } 2>/dev/null && [[ $status == *' 200 '* ]]
 }
 
+# Gives up after a minute, or when the process of this number has ended.
 await_aws() {
-  local _
-  for _ in {1..120}; do
-    if aws_answers; then return; fi
-    sleep 0.5
+  local deadline=$((SECONDS + 60))
+  until aws_answers; do
+    if ((SECONDS >= deadline)) || ! kill -0 "${1:-$$}" 2>/dev/null; then fail_without_aws; fi
+    sleep 0.2
   done
-  fail "the local AWS did not start; its log is $run/aws.log"
+}
+
+fail_without_aws() {
+  fail "the local AWS did not start (log in $run/aws.log). If port $MIMS_AWS_PORT is taken by an \
+earlier chain: bash docker/chain.sh --stop; if by something else: set MIMS_AWS_PORT"
 }
 
 stop_aws() {
-  if [[ $engine == compose ]]; then in_compose down --remove-orphans >/dev/null 2>&1; fi
-  if [[ -e $run/aws.pid ]]; then
-    kill "$(<"$run/aws.pid")" 2>/dev/null || true
-    rm "$run/aws.pid"
+  local output
+  if [[ $engine == compose ]]; then
+    output=$(in_compose down --remove-orphans 2>&1) || fail "$output"
   fi
+  if [[ -e $pid_file ]]; then stop_process "$(<"$pid_file")"; fi
+  if aws_answers; then fail "what answers at $endpoint was not started by this checkout's chain"; fi
   say "the local AWS is stopped"
+}
+
+stop_process() {
+  # After a restart the number may be another process's: ours answers.
+  if aws_answers && kill "$1" 2>/dev/null; then
+    local _
+    for _ in {1..100}; do kill -0 "$1" 2>/dev/null || break; sleep 0.1; done
+  fi
+  rm "$pid_file"
 }
 
 main "$@"

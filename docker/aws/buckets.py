@@ -2,13 +2,15 @@
 
 In: a registration config (a JSON file, or a folder that holds one) and the endpoint. Out: every
 bucket of the config in every region of it; those that are there stay as they are. It is the local
-chain's stand-in for whoever creates buckets in a real account.
+chain's stand-in for whoever creates buckets in a real account. What is wrong in the config is
+registration's to explain: it is passed over here.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 DEFAULT_REGION = "us-west-2"
+REGION = re.compile(r"[a-z]{2,5}(-[a-z]+)+-\d+")
+BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -34,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def read_config(path: Path) -> Mapping[str, Any]:
-    """Read what can be read; a broken config is registration's to explain."""
+    """Read what can be read."""
     files = sorted(path.glob("*.json")) if path.is_dir() else [path]
     try:
         config = json.loads(files[0].read_bytes())
@@ -45,11 +49,17 @@ def read_config(path: Path) -> Mapping[str, Any]:
 
 def wanted(config: Mapping[str, Any], default: str) -> dict[str, str]:
     """Bucket by region."""
-    regions = config.get("regions") or [config.get("model_registration_region") or DEFAULT_REGION]
-    bucket = config.get("bucket") or default
-    if isinstance(bucket, dict):
-        return {region: bucket[region] for region in regions if region in bucket}
-    return dict.fromkeys(regions, bucket)
+    regions = config.get("regions") or [DEFAULT_REGION]
+    buckets = config.get("bucket") or default
+    if not isinstance(regions, list):
+        return {}
+    if not isinstance(buckets, dict):
+        buckets = dict.fromkeys(map(str, regions), buckets)
+    return {
+        region: bucket
+        for region, bucket in buckets.items()
+        if region in regions and REGION.fullmatch(region) and BUCKET.fullmatch(str(bucket))
+    }
 
 
 def create(endpoint: str, region: str, bucket: str) -> None:

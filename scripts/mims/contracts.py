@@ -221,6 +221,8 @@ MIMS_REGISTRATION_CONTRACT = Contract(
             "S3 path to store the performance metadata at",
             TEXT,
         ),
+        Setting("AWS_REGION", "region, where the config names none", TEXT),
+        Setting("AWS_DEFAULT_REGION", "region, where AWS_REGION is not set either", TEXT),
         Setting(
             "MIMS_BUCKET",
             "bucket for the artifacts, where the config names none",

@@ -1,0 +1,1 @@
+"""Registering a packaged model: verify, store, register in each region, wait, report."""

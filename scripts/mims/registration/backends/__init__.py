@@ -1,0 +1,1 @@
+"""Registries that a model can be registered in."""

@@ -1,0 +1,142 @@
+"""What is checked before anything moves.
+
+Goes in: the channels' paths and the config. Comes out: `Verified`, artifacts with digests taken
+from the very bytes that were checked, and the config with the input variables that the payload
+shows. Or one `InputError` with all that is wrong: an archive that is not whole, a digest that
+is not its manifest's, an entry point that the package lacks, samples that don't fit the config.
+Reads each archive once; never extracts, never asks a service.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel
+
+from mims.archive.manifest import MANIFEST
+from mims.archive.reader import FOLDER, read_archive
+from mims.errors import InputError, Problems
+from mims.registration.artifacts import Artifact, Digest
+from mims.registration.inputs import find_file, parsed, read_json_object
+from mims.registration.samples import fit, verify_payload
+from mims.text import listed, printable, size
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from mims.job import Job
+    from mims.registration.config import RegistrationConfig
+
+log = logging.getLogger("mims")
+
+_GZIP = b"\x1f\x8b"
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What may be stored and registered."""
+
+    config: RegistrationConfig
+    model: Artifact
+    payload: Artifact | None
+    metadata: Artifact | None
+
+
+def verify(job: Job, config: RegistrationConfig) -> Verified:
+    """Check everything that is to be registered.
+
+    Raises:
+        InputError: with every problem that was found.
+
+    """
+    problems = Problems()
+    payload = metadata = None
+    channels = [job.path("PackagedModel"), job.path("GeneratedPayloadSamples")]
+    with job.progress("verifying", sum(map(_bytes_in, channels))) as progress:
+
+        def seen(chunk: bytes) -> None:
+            progress.advance(len(chunk))
+
+        with problems.gather():
+            model = verify_package(channels[0], config.inference_entry_point, seen)
+        with problems.gather():
+            payload = verify_payload(channels[1], seen)
+            config = config if payload is None else fit(config, payload)
+        with problems.gather():
+            metadata = read_metadata(job.path("metadata"))
+    problems.raise_any()
+    return Verified(config, model, None if payload is None else payload.artifact, metadata)
+
+
+def _bytes_in(channel: Path) -> int:
+    files = channel.glob("*.tar.gz") if channel.is_dir() else [channel]
+    return sum(file.stat().st_size for file in files if file.is_file())
+
+
+def verify_package(channel: Path, program: str, seen: Callable[[bytes], None]) -> Artifact:
+    """Check the package: whole, as its manifest says, with `code/<program>` in it.
+
+    Raises:
+        InputError: with every problem that was found.
+
+    """
+    file = find_file(channel, "model.tar.gz", ".tar.gz", "PackagedModel")
+    if file is None:
+        raise InputError(f"input PackagedModel: {channel} is empty: mount the package there")
+    code: list[str] = []
+    digest = Digest(seen)
+    for member, _ in read_archive(file, watch=digest.update):
+        folder, _, rest = member.name.partition("/")
+        if folder == "code" and rest and member.kind != FOLDER:
+            code.append(rest)
+    problems = Problems()
+    with file.open("rb") as opened:
+        if opened.read(len(_GZIP)) != _GZIP:
+            problems.found.append(
+                f"{file} is not compressed with gzip, and SageMaker takes no other archive: "
+                "make it with mims_package.py"
+            )
+    if program not in code:
+        holds = f"code/ holds {listed(sorted(code))}" if code else "it has no code/"
+        problems.found.append(
+            f"{file}: no code/{program}, which the config names as inference_entry_point ({holds})"
+        )
+    manifest = channel / MANIFEST
+    if channel.is_dir() and manifest.exists():
+        with problems.gather():
+            _compare(manifest, file, digest)
+    problems.raise_any()
+    log.info("package: %s, %s, sha256 %s", file.name, size(digest.size), digest.sha256)
+    return digest.artifact("model.tar.gz", file)
+
+
+class _Archive(BaseModel):
+    sha256: str
+    size: int
+
+
+class _Manifest(BaseModel):
+    archive: _Archive
+
+
+def _compare(manifest: Path, file: Path, digest: Digest) -> None:
+    said = parsed(_Manifest, read_json_object(manifest, "the manifest"), str(manifest)).archive
+    if (said.sha256, said.size) != (digest.sha256, digest.size):
+        raise InputError(
+            f"{file} is not what {manifest.name} says: sha256 {digest.sha256} and "
+            f"{digest.size} bytes, not {printable(said.sha256)} and {said.size}; one of them was "
+            "changed after packaging: package again"
+        )
+
+
+def read_metadata(channel: Path) -> Artifact | None:
+    """Read the performance metadata, if there is any: a JSON object."""
+    file = find_file(channel, "metadata.json", ".json", "metadata")
+    if file is None or not file.exists():
+        log.info("metadata: none at %s", channel)
+        return None
+    read_json_object(file, "the performance metadata")
+    return Artifact.of_bytes("metadata.json", file.read_bytes())

@@ -1,0 +1,54 @@
+#!/usr/bin/env python3
+"""Register a packaged model in SageMaker Model Registry.
+
+Reads   /opt/ml/processing/input/model      model.tar.gz and, if there, its manifest.json
+        /opt/ml/processing/mims_payload     payload.tar.gz (optional)
+        /opt/ml/processing/config/config    the registration config: JSON, a file or in a folder
+        /opt/ml/processing/input/metadata   performance metadata: JSON (optional)
+Writes  s3://<bucket>/mims/<group>/         the artifacts, once, named by their SHA-256
+        /opt/ml/output/message              the exit message, with each region's ARN
+Heeds   MODS_WORKFLOW_EXECUTION_ID (required), PERFORMANCE_METADATA_PATH, MIMS_BUCKET,
+        REGISTRATION_TIMEOUT_SECONDS; AWS_REGION, AWS_DEFAULT_REGION, AWS_ENDPOINT_URL and
+        whatever else boto3 finds credentials by
+
+Needs Python 3.11, boto3, pydantic and tenacity. `--help` tells more. Exit codes: 0 done, 1 the
+inputs or settings are at fault, 2 wrong command line, 3 a service refused or took too long, 70 a
+bug, 128+n stopped by signal n.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from mims.contracts import MIMS_REGISTRATION_CONTRACT
+from mims.errors import InputError
+from mims.job import Job, run_job
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+def register(job: Job) -> Mapping[str, Any]:
+    """Run the flow, imported only now so that --help needs nothing but Python."""
+    if sys.version_info < (3, 11):  # noqa: UP036 - whatever container it finds itself in
+        raise InputError(f"Python {sys.version.split()[0]} is too old: registration needs 3.11")
+    try:
+        from mims.registration.register import register as flow
+    except ModuleNotFoundError as error:
+        if str(error.name).partition(".")[0] == "mims":
+            raise
+        raise InputError(
+            f"the Python package {error.name} is missing: run in the mims image, or install "
+            "the extra: pip install '.[registration]'"
+        ) from error
+    return flow(job)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the job; give its exit code."""
+    return run_job(MIMS_REGISTRATION_CONTRACT, register, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
