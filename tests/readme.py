@@ -9,6 +9,7 @@ A table stands between `<!-- table: NAME -->` and `<!-- end -->`.
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -57,7 +58,9 @@ def _config_table() -> list[str]:
 
 
 def _code(value: object) -> str:
-    return f"`{value}`" if value not in (None, "", {}, []) else ""
+    if value in (None, "", {}, []):
+        return ""
+    return f"`{value if isinstance(value, str) else json.dumps(value)}`"
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ mims_registration_contract.md.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mims.settings import (
     ANY_TEXT,
@@ -23,8 +23,7 @@ from mims.settings import (
 JSON, CSV, JSON_LINES = "application/json", "text/csv", "application/jsonlines"
 
 
-@dataclass(frozen=True)
-class Channel:
+class Channel(NamedTuple):
     """A container path that a job reads or writes, under its logical name."""
 
     name: str
@@ -33,8 +32,7 @@ class Channel:
     required: bool = True
 
 
-@dataclass(frozen=True)
-class Contract:
+class Contract(NamedTuple):
     """What a script reads, writes and heeds."""
 
     job: str

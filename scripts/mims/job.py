@@ -42,6 +42,7 @@ EXIT_CODES = (
     "128+n stopped by signal n",
 )
 _PROGRESS_SECONDS = 10.0
+_HELP_WIDTH = 95  # columns
 _STOPS = (
     signal.SIGINT,
     signal.SIGTERM,
@@ -262,13 +263,18 @@ def _log_to_stderr(level: int) -> None:
     log.setLevel(level)
 
 
+class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=_HELP_WIDTH)  # without one it loads shutil for the terminal's
+
+
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message}; {self.prog} --help tells what it takes")
 
 
 def _root_option() -> _Parser:
-    parser = _Parser(add_help=False)
+    parser = _Parser(add_help=False, formatter_class=_HelpFormatter)
     parser.add_argument(
         "--root",
         metavar="DIR",
@@ -291,7 +297,7 @@ def _parser(contract: Contract) -> argparse.ArgumentParser:
         prog=contract.entry_point,
         description=contract.description,
         epilog=describe(contract),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_HelpFormatter,
         parents=[_root_option()],
     )
     parser.add_argument(
@@ -324,4 +330,4 @@ def _described(setting: Setting) -> tuple[str, str]:
 
 def _row(name: str, meaning: str) -> str:
     indents = {"initial_indent": "      ", "subsequent_indent": "      "}
-    return (f"  {name}\n" if name else "") + textwrap.fill(meaning, 90, **indents)  # type: ignore[arg-type]
+    return (f"  {name}\n" if name else "") + textwrap.fill(meaning, _HELP_WIDTH, **indents)  # type: ignore[arg-type]

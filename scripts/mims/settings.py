@@ -7,22 +7,19 @@ parsed values, the text of `--help` and the README's tables.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Any, Callable, Mapping, Sequence
+from typing import Any, Callable, Mapping, NamedTuple, Sequence
 
 from mims.errors import InputError, Problems
 
 
-@dataclass(frozen=True)
-class Kind:
+class Kind(NamedTuple):
     """What values a setting takes. `parse` raises ValueError on any other."""
 
     allowed: str
     parse: Callable[[str], Any]
 
 
-@dataclass(frozen=True)
-class Setting:
+class Setting(NamedTuple):
     """One environment variable, or with a `<…>` in its name all those that share its prefix."""
 
     name: str

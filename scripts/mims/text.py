@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from typing import Iterable
 
 _HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
@@ -19,6 +18,8 @@ def printable(text: str) -> str:
     """Escape what could hide, reorder or break a line: controls, bidi marks, lone surrogates."""
     if text.isascii() and text.isprintable():
         return text
+    import unicodedata  # seldom needed, and slow to load
+
     return "".join(
         character.encode("unicode_escape", "surrogatepass").decode("ascii")
         if unicodedata.category(character) in _HIDDEN
