@@ -16,10 +16,17 @@ from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Union
+from typing import TYPE_CHECKING, Union
 
 if TYPE_CHECKING:
     from types import TracebackType
+    from typing import Protocol
+
+    class Writable(Protocol):
+        """What can be written to."""
+
+        def write(self, __data: bytes) -> object: ...  # noqa: D102
+
 
 try:
     from isal import isal_zlib
@@ -57,7 +64,7 @@ def _cgroup_quota(root: Path = Path("/sys/fs/cgroup")) -> float:
 class GzipWriter:
     """Compresses what is written to it into `file`. Leave the `with` block to complete it."""
 
-    def __init__(self, file: IO[bytes], level: int = 1, threads: int | None = None) -> None:
+    def __init__(self, file: Writable, level: int = 1, threads: int | None = None) -> None:
         threads = cpus() if threads is None else threads
         self._file, self._level = file, level
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="gzip")

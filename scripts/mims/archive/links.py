@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Callable
 
+from mims.archive.files import reading
 from mims.archive.names import ArchiveError, checked_name
 from mims.archive.reader import FILE, FOLDER, HARDLINK, Limits, Member, Members, read_archive
 from mims.text import printable
@@ -33,13 +34,12 @@ def read_resolved(path: Path, limits: Limits, watch: Callable[[bytes], None]) ->
     """
     links = _Links()
     for member, content in read_archive(path, limits, watch):
-        links.note(member)
+        with reading(path):
+            links.note(member)
         if member.kind in (FILE, FOLDER):
             yield member, content
-    try:
+    with reading(path):
         resolved = links.resolve(limits.unpacked_bytes)
-    except ArchiveError as error:
-        raise ArchiveError(f"{path}: {error}") from error
     yield from _copies(resolved, lambda: read_archive(path, limits))
 
 
@@ -63,7 +63,7 @@ class _Links:
         elif member.kind == FOLDER:
             self._folders.add(member.name)
         elif member.kind == HARDLINK:
-            target = checked_name(member.target)
+            target = _from_root(member)
             if target not in self._files and target not in self._targets:
                 raise _refused(member.name, member.target, "leads to no earlier member")
             self._targets[member.name] = f"/{target}"  # from the archive's root
@@ -118,6 +118,13 @@ class _Links:
             elif part not in ("", "."):
                 place.append(part)
         return "/".join(place)
+
+
+def _from_root(link: Member) -> str:
+    try:
+        return checked_name(link.target)
+    except ArchiveError as error:
+        raise _refused(link.name, link.target, "leads out of the archive") from error
 
 
 def _copies(links: dict[str, list[str]], read: Callable[[], Members]) -> Members:

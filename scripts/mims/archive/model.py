@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from mims.archive.folder import check_link
+from mims.archive.files import check_link, reading
 from mims.errors import InputError
 from mims.text import listed
 
@@ -27,7 +27,8 @@ def find_archive(path: Path) -> Path | None:
     """
     if not path.is_dir():
         return path
-    names = {entry.name for entry in path.iterdir()}
+    with reading(path):
+        names = {entry.name for entry in path.iterdir()}
     if not names:
         raise InputError(f"{path} is empty; put {ARCHIVES[0]} or the model's files there")
     found = [name for name in ARCHIVES if name in names]
@@ -35,5 +36,7 @@ def find_archive(path: Path) -> Path | None:
         raise InputError(f"{path} holds {listed(found)}; leave the one that is meant")
     if not found:
         return None
-    check_link(path / found[0], os.path.realpath(str(path)))
-    return path / found[0]
+    archive = path / found[0]
+    with reading(archive):
+        check_link(archive, os.path.realpath(str(path)))
+    return archive

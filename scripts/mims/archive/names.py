@@ -13,6 +13,7 @@ from mims.text import printable
 
 PART_LIMIT = 255  # bytes: NAME_MAX
 PATH_LIMIT = 4096  # bytes: PATH_MAX
+DEPTH_LIMIT = 100  # folders in one another
 _BIDI = set("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _BREAKS = {"Cc", "Zl", "Zp"}
 

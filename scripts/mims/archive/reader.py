@@ -12,15 +12,18 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import closing
-from typing import IO, TYPE_CHECKING, Callable, Generator, Iterator, NamedTuple, Tuple
+from typing import TYPE_CHECKING, Callable, Generator, Iterator, NamedTuple, Tuple
 
-from mims.archive.names import ArchiveError, Namespace, checked_name
+from mims.archive.files import open_regular, reading
+from mims.archive.names import DEPTH_LIMIT, ArchiveError, Namespace, checked_name
 from mims.archive.streams import Ahead, decompressed
 from mims.errors import InputError
 from mims.text import printable
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from mims.archive.streams import Readable
 
 BLOCK = 512  # bytes
 FILE, FOLDER, SYMLINK, HARDLINK = "file", "directory", "symlink", "hardlink"
@@ -34,6 +37,7 @@ _REFUSED = {
     b"M": "a part of a multi-volume archive",
     b"V": "a volume label",
 }
+_LAST_SECOND = 8**11 - 1  # the last that eleven octal digits hold, in the year 2242
 _PAX_LIMIT = 1024 * 1024  # bytes of extended header
 
 
@@ -43,7 +47,7 @@ class Limits(NamedTuple):
     members: int = 1_000_000
     unpacked_bytes: int = 10**12
     ratio: float = 1000
-    depth: int = 100  # folders in one another
+    depth: int = DEPTH_LIMIT  # folders in one another
 
 
 class Member(NamedTuple):
@@ -78,21 +82,23 @@ def read_archive(
         InputError: the file can't be read, or changed meanwhile.
 
     """
-    try:
-        with path.open("rb") as file:
-            before = os.fstat(file.fileno())
-            yield from read_members(file, limits, watch)
-            after = os.fstat(file.fileno())
-    except ArchiveError as error:
-        raise ArchiveError(f"{path}: {error}") from error
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+    with reading(path), open_regular(path) as file:
+        before = os.fstat(file.fileno())
+        with closing(read_members(file, limits, watch)) as members:
+            for member, content in members:
+                yield member, _content(path, content)
+        after = os.fstat(file.fileno())
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
         raise InputError(f"{path} changed while it was read; run again when it is complete")
 
 
+def _content(path: Path, content: Iterator[memoryview]) -> Iterator[memoryview]:
+    with reading(path):
+        yield from content
+
+
 def read_members(
-    file: IO[bytes],
+    file: Readable,
     limits: Limits = Limits(),  # noqa: B008 - immutable
     watch: Callable[[bytes], None] = _unwatched,
 ) -> Members:
@@ -138,6 +144,7 @@ class _Content:
         for piece in self._blocks.stream(self._left):
             self._left -= len(piece)
             yield piece
+        self._expect(not self._left)
 
     def skip(self) -> None:
         """Read to the start of the next header.
@@ -148,8 +155,11 @@ class _Content:
         """
         for _ in self:
             pass
-        padding = self._blocks.take(-self._size % BLOCK)
-        if self._left or len(padding) != -self._size % BLOCK:
+        padding = -self._size % BLOCK
+        self._expect(len(self._blocks.take(padding)) == padding)
+
+    def _expect(self, whole: bool) -> None:
+        if not whole:
             raise ArchiveError(f"it ends inside member '{self._name}': it was cut off")
 
 
@@ -238,6 +248,11 @@ def _number(field: bytes, what: str) -> int:
     return int(digits or b"0", 8)
 
 
+def _time(seconds: int) -> int:
+    """A time that every system can set: others would make the package impossible to unpack."""
+    return min(max(0, seconds), _LAST_SECOND)
+
+
 def _text(raw: bytes, what: str) -> str:
     try:
         return raw.decode("utf-8")
@@ -291,7 +306,7 @@ def _pax(content: bytes) -> _Extended:
             raise ArchiveError(f"a pax header sets '{_text(key, 'keyword')}' twice")
         records[key] = value
     size, mtime = records.get(b"size"), records.get(b"mtime")
-    if size is not None and not size.isdigit():
+    if size is not None and not (size.isdigit() and len(size) < 30):  # int() of more is slow
         raise ArchiveError("a pax header's size is no number")
     try:
         seconds = None if mtime is None else int(float(mtime))
@@ -331,8 +346,8 @@ def _member(header: bytes, kind: bytes, extended: _Extended) -> Member:
         kind=sort,
         size=size,
         mode=_number(header[100:108], "mode"),
-        mtime=max(
-            0, _number(header[136:148], "mtime") if extended.mtime is None else extended.mtime
+        mtime=_time(
+            _number(header[136:148], "mtime") if extended.mtime is None else extended.mtime
         ),
         target=target,
     )

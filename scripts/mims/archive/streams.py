@@ -14,9 +14,18 @@ import queue
 import threading
 import zlib
 from contextlib import suppress
-from typing import IO, Any, Callable, Iterator
+from typing import TYPE_CHECKING, Any, Callable, Iterator
 
 from mims.archive.names import ArchiveError
+
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class Readable(Protocol):
+        """What can be read from, to its end."""
+
+        def read(self, __count: int) -> bytes: ...  # noqa: D102
+
 
 try:
     from isal import igzip_lib
@@ -71,7 +80,7 @@ _FORMATS: dict[bytes, tuple[str, Callable[[], Any]]] = {
 
 
 def decompressed(
-    file: IO[bytes], watch: Callable[[bytes], None], max_ratio: float
+    file: Readable, watch: Callable[[bytes], None], max_ratio: float
 ) -> Iterator[bytes]:
     """Yield the decompressed bytes of a file; `watch` sees the file's own bytes as they are read.
 
@@ -92,7 +101,7 @@ def decompressed(
     yield from blocks
 
 
-def _blocks(file: IO[bytes], watch: Callable[[bytes], None]) -> Iterator[bytes]:
+def _blocks(file: Readable, watch: Callable[[bytes], None]) -> Iterator[bytes]:
     while True:
         block = file.read(CHUNK)
         if not block:

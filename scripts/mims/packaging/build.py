@@ -10,13 +10,13 @@ from __future__ import annotations
 import hashlib
 import logging
 from contextlib import closing
-from typing import IO, TYPE_CHECKING, Any, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
 from mims import __version__
 from mims.archive.gz import GzipWriter
 from mims.archive.manifest import MANIFEST, Entry, manifest_json
 from mims.archive.names import Namespace
-from mims.archive.readback import read_back
+from mims.archive.readback import ReadBack
 from mims.archive.reader import FILE, FOLDER, Limits
 from mims.archive.writer import TarWriter, canonical_mode
 from mims.errors import InputError, Problems
@@ -43,9 +43,9 @@ def build_package(job: Job) -> Mapping[str, Any]:
     sources = find_sources(job, settings)
     folder = job.path("package_output")
     with Output(folder / PACKAGE) as archive, Output(folder / MANIFEST) as manifest:
-        with writing(archive.path):
-            contents = write_package(archive.file, sources, settings, job)
-        digest, archive_size = read_back(archive.file, contents.entries)
+        with writing(archive.path), ReadBack(archive.file) as back:
+            contents = write_package(back, sources, settings, job)
+        digest, archive_size = back.compare(contents.entries)
         with writing(manifest.path):
             head = _manifest_head(settings, sources, contents, digest, archive_size)
             manifest.file.write(manifest_json(head, contents.entries).encode())
@@ -77,7 +77,7 @@ class Contents:
 
 
 def write_package(
-    file: IO[bytes], sources: Sequence[Source], settings: Mapping[str, Any], job: Job
+    file: ReadBack, sources: Sequence[Source], settings: Mapping[str, Any], job: Job
 ) -> Contents:
     """Write all members of all sources to `file` as tar.gz.
 
@@ -127,7 +127,8 @@ def _write_source(
             mode = canonical_mode(member.mode)
             log.debug("%s: %s, %s", source.label, printable(member.name), size(member.size))
             sha256 = tar.add_file(name, member.size, mode, member.mtime, content)
-            entry = Entry(name, FILE, member.size, mode, sha256, source.label, member.target)
+            copy_of = member.target and source.place + member.target
+            entry = Entry(name, FILE, member.size, mode, sha256, source.label, copy_of)
             contents.entries.append(entry)
             if not source.is_archive:
                 progress.advance(member.size)
@@ -164,7 +165,7 @@ def _log_package(path: Path, contents: Contents, archive_size: int) -> None:
     for name, alike in contents.names.lookalikes:
         log.warning("'%s' and '%s' are one name to some file systems", name, alike)
     if contents.replaced:
-        log.warning("script_input replaces these of the model: %s", listed(contents.replaced))
+        log.warning("other inputs replace these of the model: %s", listed(contents.replaced))
     log.info(
         "%s: %d members, %s from %s (%.0f %%)",
         path,

@@ -7,10 +7,12 @@ channel it came by and the place its members get. Reads no content.
 from __future__ import annotations
 
 import logging
+import os
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Callable, Mapping
 
+from mims.archive.files import reading
 from mims.archive.folder import read_folder
 from mims.archive.links import read_resolved
 from mims.archive.model import find_archive
@@ -102,11 +104,12 @@ def find_sources(job: Job, settings: Mapping[str, Any]) -> list[Source]:
 def _code(folder: Path, entry_point: str | None) -> Source:
     if not folder.is_dir():
         raise InputError(f"script_input: {folder} is no folder")
-    names = sorted(path.name for path in folder.iterdir())
+    with reading(folder):
+        names = sorted(path.name for path in folder.iterdir())
     if not names:
         raise InputError(f"script_input: {folder} is empty; put the inference code there")
     wanted = entry_point or ENTRY_POINT
-    if not (folder / wanted).is_file():
+    if not _is_among(folder, wanted):
         if entry_point:
             raise InputError(
                 f"INFERENCE_ENTRY_POINT is {entry_point!r}: script_input holds {listed(names)}"
@@ -117,13 +120,19 @@ def _code(folder: Path, entry_point: str | None) -> Source:
     return Source("script_input", folder, CODE_PLACE, leftovers=LEFTOVERS)
 
 
+def _is_among(folder: Path, name: str) -> bool:
+    """Whether a file is there that will be in the package under its name."""
+    climbs = name.startswith("/") or ".." in name.split("/")
+    return not climbs and os.path.isfile(str(folder / name))
+
+
 def _model(path: Path, place: str) -> list[Source]:
-    """The model's archive, and loose files; both where both are there, for nothing may be lost."""
+    """Loose files, and the model's archive; both where both are there, for nothing may be lost.
+
+    Loose files first: whoever laid them beside an archive meant them.
+    """
     archive = find_archive(path)
     sources = []
-    if archive is not None:
-        is_archive = not archive.is_dir()
-        sources.append(Source("model_input", archive, place, is_archive=is_archive))
     loose = sorted({entry.name for entry in path.iterdir()} if path.is_dir() else ())
     if archive is not None and archive.name in loose:
         loose.remove(archive.name)
@@ -135,4 +144,7 @@ def _model(path: Path, place: str) -> list[Source]:
             log.info("model_input: %s goes in beside %s", listed(loose), archive.name)
         elsewhere = () if archive is None else (archive.name,)
         sources.append(Source("model_input", path, place, elsewhere=elsewhere))
+    if archive is not None:
+        is_archive = not archive.is_dir()
+        sources.append(Source("model_input", archive, place, is_archive=is_archive))
     return sources

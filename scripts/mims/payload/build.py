@@ -10,12 +10,12 @@ import hashlib
 import json
 import logging
 import time
-from typing import IO, TYPE_CHECKING, Any, Callable, Mapping, NamedTuple, Sequence
+from typing import TYPE_CHECKING, Any, Callable, Mapping, NamedTuple, Sequence
 
 from mims import __version__
 from mims.archive.gz import GzipWriter
 from mims.archive.manifest import Entry
-from mims.archive.readback import read_back
+from mims.archive.readback import ReadBack
 from mims.archive.reader import FILE
 from mims.archive.writer import TarWriter
 from mims.contracts import CSV
@@ -53,9 +53,9 @@ def build_payload(job: Job, clock: Callable[[], float] = time.time) -> Mapping[s
     samples = make_samples(values, content_types, settings["CSV_HEADER"])
     metadata = describe(fields, values, samples, settings["CSV_HEADER"])
     with Output(job.path("payload_sample") / PAYLOAD) as archive:
-        with writing(archive.path):
-            entries = write_archive(archive.file, [*samples, metadata])
-        digest, archive_size = read_back(archive.file, entries)
+        with writing(archive.path), ReadBack(archive.file) as back:
+            entries = write_archive(back, [*samples, metadata])
+        digest, archive_size = back.compare(entries)
         archive.publish()
     log.info("%s: %s, %s", archive.path, listed(content_types), size(archive_size))
     return {
@@ -132,7 +132,7 @@ def describe(
     return Sample(METADATA, "application/json", text.encode())
 
 
-def write_archive(file: IO[bytes], samples: Sequence[Sample]) -> list[Entry]:
+def write_archive(file: ReadBack, samples: Sequence[Sample]) -> list[Entry]:
     """Write the payload archive; its members carry no time, so that a rerun gives the same."""
     entries = []
     with GzipWriter(file) as sink:
