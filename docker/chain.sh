@@ -11,7 +11,7 @@
 #
 # Where a Docker engine answers, each step is a container (docker-compose.yml), else a process with
 # `--root run/<step>`. Settings of the scripts (PACKAGE_LAYOUT, CONTENT_TYPES, …) are taken from the
-# environment. Exit codes are those of the step that failed.
+# environment. Exit codes are those of the step that failed; 2 for a wrong command line.
 set -euo pipefail
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -98,9 +98,11 @@ prepare_folders() {
     rm -rf -- "${run:?}/$step/opt"
     mkdir -p "$run/$step/opt/ml/processing/output" "$run/$step/opt/ml/output"
   done
+  rm -f -- "$run/verify/report.jsonl"
   mkdir -p "$run/none"
   local trained=$run/train/opt/ml/processing/output
-  export MIMS_RUN=$run MIMS_USER="$(id -u):$(id -g)"
+  MIMS_USER=$(id -u):$(id -g)
+  export MIMS_USER MIMS_RUN=$run
   export MIMS_MODEL=${model:-$trained/model} MIMS_SCRIPT=${script:-$trained/script}
   export MIMS_CONFIG=${config:-$trained/config}
   if [[ -n $model ]]; then MIMS_METADATA=${metadata:-$run/none}; else MIMS_METADATA=$trained/metadata; fi
@@ -231,14 +233,14 @@ summary_with_processes() { "$python" docker/summary.py "$run"; }
 
 # ── the local AWS
 
-# Asks over HTTP: Docker's proxy takes connections before the server behind it does.
-aws_answers() {
-  local status
-  {
-    exec 3<>"/dev/tcp/127.0.0.1/$MIMS_AWS_PORT" &&
-      printf 'GET /moto-api/ HTTP/1.0\r\n\r\n' >&3 && read -r -t 5 status <&3
-  } 2>/dev/null && [[ $status == *' 200 '* ]]
-}
+# Asks over HTTP: Docker's proxy takes connections before the server behind it does, and breaks them
+# off again, which would end this shell (SIGPIPE), were it not another one.
+aws_answers() (
+  exec 2>/dev/null
+  { exec 3<>"/dev/tcp/127.0.0.1/$MIMS_AWS_PORT"; } &&
+    printf 'GET /moto-api/ HTTP/1.0\r\n\r\n' >&3 && read -r -t 5 status <&3 &&
+    [[ $status == *' 200 '* ]]
+)
 
 # Gives up after a minute, or when the process of this number has ended.
 await_aws() {

@@ -6,7 +6,8 @@
 #   bash docker/lock.sh --upgrade    moves everything to the newest versions
 #
 # Needs python3 and PyPI; uv comes into a throw-away virtual environment. The locks hold for Linux on
-# x86_64 and aarch64 with Python 3.11, and for the tests on any system with Python 3.11 or newer.
+# x86_64 and aarch64 with Python 3.11, and for the tests on any system with Python 3.11 or newer
+# (tests/portable: 3.7 or newer).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -31,7 +32,7 @@ lock() {
   if [[ -e $file ]]; then cp "$file" "$work/lock"; else : >"$work/lock"; fi
   "$work/venv/bin/uv" pip compile --quiet --no-config --no-header --annotation-style line \
     --group "$group" --excludes "$work/left-out" "${constraints[@]}" "${upgrade[@]}" \
-    --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
+    --universal --python-version "$python" --fork-strategy "$strategy" --generate-hashes \
     --output-file "$work/lock" >/dev/null
   {
     echo "# Locked by docker/lock.sh from the group '$group' of pyproject.toml. Install it with:"
@@ -44,7 +45,7 @@ lock() {
 # sagemaker-training is here for its `train` command, which needs none of its encoders (NumPy, SciPy,
 # protobuf), nor gevent, Werkzeug or pip; palmerpenguins is here for its data, read without pandas.
 # That is why the images install with --no-deps.
-constraints=()
+constraints=() python=3.11 strategy=fewest
 lock test tests/requirements.txt
 constraints=(--constraints tests/requirements.txt) # the same versions as in the tests
 lock image requirements.txt gevent numpy pip protobuf scipy werkzeug
@@ -52,3 +53,7 @@ lock build docker/build-requirements.txt
 lock aws docker/aws/requirements.txt
 lock train docker/train/requirements.txt pandas
 lock serve docker/serve/requirements.txt
+
+# Each Python gets the newest that still runs on it.
+constraints=() python=3.7 strategy=requires-python
+lock portable tests/requirements-portable.txt

@@ -20,7 +20,7 @@ TOP = readme.README.parent
 
 def test_tables_are_those_of_the_code() -> None:
     text = readme.README.read_text(encoding="utf-8")
-    assert readme.with_tables(text) == text, "run: PYTHONPATH=scripts .venv/bin/python tests/readme.py"
+    assert readme.with_tables(text) == text  # else run tests/readme.py
 
 
 def test_every_path_that_it_names_is_there() -> None:

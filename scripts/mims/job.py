@@ -168,6 +168,7 @@ def run_job(
     started = time.monotonic()
     root, problem = Path("/"), ""
     report: Mapping[str, Any] = {}
+    _open_closed_streams()
     _log_to_stderr(logging.INFO)
     try:
         root = _root(argv)
@@ -185,7 +186,7 @@ def run_job(
         log.exception("a bug: please report it with this traceback")
         status, code = "failed", EXIT_BUG
         problem = f"a bug in mims {__version__}: {type(error).__name__}: {error}"
-    _on_stop(signal.SIG_IGN)
+    _on_stop(_ignore)
     if problem:
         log.error("%s: %s", contract.job, problem)
     seconds = round(time.monotonic() - started, 1)
@@ -219,7 +220,8 @@ def exit_message(outcome: Mapping[str, Any], problem: str, report: Mapping[str, 
 
 
 def _json(message: Mapping[str, Any]) -> str:
-    return json.dumps(message, ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(message, ensure_ascii=False, separators=(",", ":"))
+    return text.encode("utf-8", "backslashreplace").decode()  # a path need not be text
 
 
 def _leave(message: str, path: Path) -> None:
@@ -230,9 +232,17 @@ def _leave(message: str, path: Path) -> None:
         path.write_text(message, encoding="utf-8")
     except OSError as error:
         log.debug("no exit message at %s: %s", path, error.strerror)
-    with suppress(BrokenPipeError):
+    with suppress(OSError):  # nobody listens, or the disk behind it is full
         sys.stdout.buffer.write(message.encode() + b"\n")
         sys.stdout.flush()
+
+
+def _open_closed_streams() -> None:
+    """Give the job a stdout and a stderr where its caller has closed them."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            setattr(sys, name, os.fdopen(nowhere, "w", closefd=False))
 
 
 def _on_stop(handler: Any, *signals: signal.Signals) -> None:
@@ -241,8 +251,12 @@ def _on_stop(handler: Any, *signals: signal.Signals) -> None:
             signal.signal(signum, handler)
 
 
+def _ignore(_signum: int, _frame: object) -> None:
+    """Unlike SIG_IGN, this also takes a signal that came in a moment ago."""
+
+
 def _raise_stopped(signum: int, _frame: object) -> NoReturn:
-    _on_stop(signal.SIG_IGN)  # one stop is enough: cleaning up is not to be interrupted
+    _on_stop(_ignore)  # one stop is enough: cleaning up is not to be interrupted
     raise Stopped(signum)
 
 

@@ -10,6 +10,7 @@ import math
 from typing import Any, Callable, Mapping, NamedTuple, Sequence
 
 from mims.errors import InputError, Problems
+from mims.text import is_utf8
 
 
 class Kind(NamedTuple):
@@ -66,13 +67,19 @@ def read_settings(settings: Sequence[Setting], environ: Mapping[str, str]) -> di
     return values
 
 
-def _not_empty(text: str) -> str:
-    if not text.strip():
+def _any_text(text: str) -> str:
+    if not is_utf8(text):
         raise ValueError
     return text
 
 
-ANY_TEXT = Kind("text", str)
+def _not_empty(text: str) -> str:
+    if not text.strip():
+        raise ValueError
+    return _any_text(text)
+
+
+ANY_TEXT = Kind("text", _any_text)
 TEXT = Kind("text that is not empty", _not_empty)
 
 
@@ -116,7 +123,7 @@ def number() -> Kind:
 
     def parse(text: str) -> float:
         value = float(text)
-        if not math.isfinite(value):
+        if not math.isfinite(value) or "_" in text:  # 1_000 is a number to Python alone
             raise ValueError
         return value
 

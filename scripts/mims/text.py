@@ -33,6 +33,11 @@ def printable_lines(text: str) -> str:
     return "\n".join(printable(line) for line in text.split("\n"))
 
 
+def is_utf8(text: str) -> bool:
+    """Whether text can be written as UTF-8; a lone surrogate, an undecodable byte, can't."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
 def without_secrets(text: str) -> str:
     """Blank the values of signed URLs and AWS keys, which error texts of services can quote."""
     return _SECRETS.sub(lambda found: f"{found['name'] or ''}{found['is'] or ''}***", text)

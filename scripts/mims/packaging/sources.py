@@ -7,7 +7,6 @@ channel it came by and the place its members get. Reads no content.
 from __future__ import annotations
 
 import logging
-import os
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Callable, Mapping
@@ -123,7 +122,8 @@ def _code(folder: Path, entry_point: str | None) -> Source:
 def _is_among(folder: Path, name: str) -> bool:
     """Whether a file is there that will be in the package under its name."""
     climbs = name.startswith("/") or ".." in name.split("/")
-    return not climbs and os.path.isfile(str(folder / name))
+    with reading(folder):
+        return not climbs and (folder / name).is_file()
 
 
 def _model(path: Path, place: str) -> list[Source]:

@@ -9,10 +9,11 @@ model's `text_name` or `primary_text_name` and `secondary_text_name`, lists (`fu
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from typing import Any, Iterable, Mapping, NamedTuple
 
 from mims.errors import InputError, Problems
-from mims.text import listed
+from mims.text import is_utf8, listed
 
 log = logging.getLogger("mims")
 
@@ -81,13 +82,15 @@ def _listed(hyperparameters: Mapping[str, Any]) -> list[tuple[str, str]]:
     label, identity = (_name(hyperparameters, key) for key in ("label_name", "id_name"))
     # A text model is asked with the id of the text; a tabular one is not.
     first = [identity] if texts and identity else []
-    left_out = {label} if texts else {label, identity}
+    left_out = ({label} if texts else {label, identity}) - {""}
     names = full or [*first, *texts, *numeric, *categorical]
     names = [*names, *(name for name in (*first, *texts) if name not in names)]
-    untyped = [n for n in names if n not in (*numeric, *categorical, *texts, *first, *left_out)]
+    typed = {*numeric, *categorical, *texts, *first, *left_out}
+    untyped = [name for name in names if name not in typed]
     if untyped:
         log.info("taken for text, as no list gives a type: %s", listed(untyped))
-    return [(name, NUMERIC if name in numeric else TEXT) for name in names if name not in left_out]
+    types = {**dict.fromkeys(names, TEXT), **dict.fromkeys(numeric, NUMERIC)}
+    return [(name, types[name]) for name in names if name not in left_out]
 
 
 def _names(hyperparameters: Mapping[str, Any], key: str) -> list[str]:
@@ -107,9 +110,9 @@ def _name(hyperparameters: Mapping[str, Any], key: str) -> str:
 def _check_names(names: list[Any]) -> None:
     problems = Problems()
     for name in names:
-        if not isinstance(name, str) or not name.strip():
+        if not isinstance(name, str) or not name.strip() or "\0" in name or not is_utf8(name):
             problems.found.append(f"hyperparameters.json: {name!r} is no name of a field")
-    twice = sorted({repr(name) for name in names if names.count(name) > 1})
+    twice = sorted(name for name, count in Counter(map(repr, names)).items() if count > 1)
     if twice:
         problems.found.append(f"hyperparameters.json: field {listed(twice)} is there twice")
     problems.raise_any()
@@ -118,11 +121,12 @@ def _check_names(names: list[Any]) -> None:
 def _in_order(fields: list[Field], columns: list[str]) -> list[Field]:
     if not columns:
         return fields
-    missing = [field.name for field in fields if field.name not in columns]
+    places = {name: place for place, name in reversed(list(enumerate(columns)))}
+    missing = [field.name for field in fields if field.name not in places]
     if missing:
         log.warning(
             "feature_columns.txt lacks %s: fields keep the order of hyperparameters.json",
             listed(missing),
         )
         return fields
-    return sorted(fields, key=lambda field: columns.index(field.name))
+    return sorted(fields, key=lambda field: places[field.name])

@@ -9,7 +9,7 @@ import csv
 import io
 import json
 import re
-from typing import Any, Callable, Iterable, Mapping, NamedTuple, Sequence
+from typing import Any, Callable, Iterable, Iterator, Mapping, NamedTuple, Sequence
 
 from mims.contracts import CSV, JSON, JSON_LINES
 from mims.payload.values import Value
@@ -73,12 +73,17 @@ def _cell(value: object) -> str:
     return text
 
 
+def _rows(text: str) -> Iterator[list[str]]:
+    csv.field_size_limit(LARGEST_REQUEST)
+    return csv.reader(io.StringIO(text, newline=""), strict=True)
+
+
 def _write_row(record: Record) -> str:
     return _row(record.values())
 
 
 def _read_row(text: str, names: Sequence[str]) -> Mapping[str, Any]:
-    (row,) = csv.reader(io.StringIO(text, newline=""), strict=True)
+    (row,) = _rows(text)
     return dict(zip(names, row))
 
 
@@ -87,5 +92,5 @@ def _write_csv(record: Record) -> str:
 
 
 def _read_csv(text: str, _: Sequence[str]) -> Mapping[str, Any]:
-    header, row = csv.reader(io.StringIO(text, newline=""), strict=True)
+    header, row = _rows(text)
     return dict(zip(header, row))

@@ -1,0 +1,250 @@
+"""The boundary of a job: how each ending is told, and progress."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import os
+import signal
+import threading
+from typing import TYPE_CHECKING, Any, Callable, Mapping
+
+import pytest
+
+from mims.contracts import MIMS_PACKAGE_CONTRACT
+from mims.errors import InputError, MimsError, ServiceError
+from mims.job import MESSAGE_LIMIT, Job, Progress, exit_message, run_job
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+OUTCOME = {"job": "package", "status": "failed", "exit_code": 1}
+
+
+# ---- the exit message ----------------------------------------------------------------------------
+
+
+def test_a_short_message_is_whole() -> None:
+    line = exit_message(OUTCOME, "it broke", {})
+    assert json.loads(line) == {**OUTCOME, "error": "it broke"}
+
+
+@pytest.mark.parametrize(
+    "character",
+    [
+        "a",
+        "é",  # two bytes
+        "名",  # three
+        "🙂",  # four
+        '"',  # escaped in JSON
+        "\\",
+        "\x00",  # escaped before
+        "\n",
+        "\udce9",
+    ],
+)
+@pytest.mark.parametrize("length", [0, 900, 950, 951, 952, 953, 954, 955, 1024, 10_000])
+def test_a_long_message_is_shortened_and_stays_json(character: str, length: int) -> None:
+    line = exit_message(OUTCOME, "what is wrong: " + character * length, {})
+
+    raw = line.encode()
+    assert len(raw) <= MESSAGE_LIMIT
+    message = json.loads(raw)
+    assert {key: message[key] for key in OUTCOME} == OUTCOME
+    assert message["error"].startswith("what is wrong: ")
+    if message["error"].endswith("…"):
+        assert len(raw) > MESSAGE_LIMIT - 40  # no more is cut than has to be
+    assert "\n" not in line
+
+
+def test_entries_of_a_report_go_from_the_last() -> None:
+    report = {"sha256": "0" * 64, "size": 5, "arns": ["arn:aws:" + "x" * 500] * 2, "more": 1}
+
+    message = json.loads(exit_message(OUTCOME, "", report))
+
+    assert message == {**OUTCOME, "sha256": "0" * 64, "size": 5, "shortened": True}
+
+
+def test_no_secret_in_a_message() -> None:
+    line = exit_message(OUTCOME, "refused: https://b/k?X-Amz-Signature=abc123&x", {})
+    assert "abc123" not in line
+
+
+def test_a_path_need_not_be_text() -> None:
+    line = exit_message(OUTCOME, "", {"package": "/caf\udce9"})
+    assert json.loads(line.encode())["package"] == "/caf\udce9"
+
+
+# ---- endings -------------------------------------------------------------------------------------
+
+
+def run(flow: Callable[[Job], Mapping[str, Any]], root: Path) -> tuple[int, dict[str, Any]]:
+    """Run a flow; give its exit code and its message."""
+    code = run_job(MIMS_PACKAGE_CONTRACT, flow, ["--root", str(root)], {})
+    message = json.loads((root / "opt/ml/output/message").read_text("utf-8"))
+    assert isinstance(message, dict)
+    return code, message
+
+
+def fails_by(error: BaseException) -> Callable[[Job], Mapping[str, Any]]:
+    """A flow that raises."""
+
+    def flow(_: Job) -> Mapping[str, Any]:
+        raise error
+
+    return flow
+
+
+def stops_by(signum: signal.Signals) -> Callable[[Job], Mapping[str, Any]]:
+    """A flow in whose middle a signal arrives."""
+
+    def flow(_: Job) -> Mapping[str, Any]:
+        os.kill(os.getpid(), signum)
+        threading.Event().wait(10)
+        return {}
+
+    return flow
+
+
+@pytest.mark.parametrize(
+    ("flow", "code", "error"),
+    [
+        (fails_by(InputError("mend it")), 1, "mend it"),
+        (fails_by(InputError("a", "b")), 1, "2 problems:\n  - a\n  - b"),
+        (fails_by(ServiceError("down")), 3, "down"),
+        (fails_by(MimsError("reads back differently")), 70, "reads back differently"),
+        (fails_by(ValueError("x")), 70, "a bug in mims 0.1.0: ValueError: x"),
+        (stops_by(signal.SIGINT), 130, "stopped by SIGINT; run it again"),
+        (stops_by(signal.SIGTERM), 143, "stopped by SIGTERM; run it again"),
+    ],
+)
+def test_bad_endings(
+    flow: Callable[[Job], Mapping[str, Any]], code: int, error: str, tmp_path: Path
+) -> None:
+    found, message = run(flow, tmp_path)
+
+    assert (found, message["exit_code"], message["error"]) == (code, code, error)
+    assert message["status"] == ("stopped" if code > 128 else "failed")
+
+
+@pytest.mark.parametrize("error", [ValueError("x"), InputError("mend it")])
+def test_only_a_bug_has_a_traceback(
+    error: Exception, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run(fails_by(error), tmp_path)
+
+    assert ("Traceback" in capfd.readouterr().err) == isinstance(error, ValueError)
+
+
+def test_a_good_ending(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    code, message = run(lambda _: {"size": 5}, tmp_path)
+
+    assert code == 0
+    assert (message["job"], message["status"], message["size"]) == ("package", "done", 5)
+    assert json.loads(capfd.readouterr().out) == message
+
+
+def test_signal_handlers_are_put_back(tmp_path: Path) -> None:
+    before = [signal.getsignal(signum) for signum in (signal.SIGINT, signal.SIGTERM)]
+    run(stops_by(signal.SIGTERM), tmp_path)
+    assert [signal.getsignal(signum) for signum in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+def test_runs_in_a_thread(tmp_path: Path) -> None:
+    codes = []
+    thread = threading.Thread(target=lambda: codes.append(run(lambda _: {}, tmp_path)[0]))
+    thread.start()
+    thread.join()
+    assert codes == [0]
+
+
+def test_a_log_line_is_one_line_without_secrets(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def flow(_: Job) -> Mapping[str, Any]:
+        logging.getLogger("mims").info("%s", "\x1b[2J https://b/k?X-Amz-Signature=abc123")
+        return {}
+
+    run(flow, tmp_path)
+
+    assert "INFO    \\x1b[2J https://b/k?X-Amz-Signature=***\n" in capfd.readouterr().err
+
+
+# ---- progress ------------------------------------------------------------------------------------
+
+
+class Terminal(io.StringIO):
+    """A terminal that keeps what it shows."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+class Clock:
+    """A clock that is set by hand."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.mark.parametrize(
+    ("total", "lines"),
+    [
+        (4000, ["packaging: 50%, 2.0 KB of 4.0 KB", "packaging: 100%, 4.0 KB of 4.0 KB"]),
+        (0, ["packaging: 2.0 KB", "packaging: 4.0 KB"]),  # nobody knows how much it will be
+        (3000, ["packaging: 67%, 2.0 KB of 3.0 KB", "packaging: 100%, 4.0 KB of 3.0 KB"]),
+    ],
+)
+def test_a_line_every_ten_seconds(
+    clock: Clock,
+    total: int,
+    lines: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    logged = io.StringIO()
+    monkeypatch.setattr(logging.getLogger("mims"), "handlers", [logging.StreamHandler(logged)])
+    caplog.set_level(logging.INFO, "mims")
+    with Progress("packaging", total, io.StringIO(), clock) as progress:
+        for clock.now in (5.0, 10.0, 15.0, 20.0):
+            progress.advance(1000)
+    assert logged.getvalue().splitlines() == lines
+
+
+def test_a_bar_on_a_terminal(clock: Clock) -> None:
+    terminal = Terminal()
+    with Progress("packaging", 4000, terminal, clock) as progress:
+        for clock.now in (0.1, 0.15, 0.3):
+            progress.advance(1000)
+    shown = terminal.getvalue()
+    assert shown.count("\r") == 3  # two bars, and none at the end
+    assert "[######                  ] 25%, 1.0 KB of 4.0 KB" in shown
+    assert "[##################      ] 75%, 3.0 KB of 4.0 KB" in shown
+    assert shown.endswith("\r\x1b[K")
+
+
+def test_threads_advance_together(clock: Clock) -> None:
+    terminal = Terminal()
+    progress = Progress("packaging", 0, terminal, clock)
+
+    def work() -> None:
+        for _ in range(1000):
+            progress.advance(1)
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    clock.now = 1.0
+    progress.advance(0)
+    assert "packaging: 8.0 KB" in terminal.getvalue()

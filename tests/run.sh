@@ -1,0 +1,89 @@
+#!/usr/bin/env bash
+# Runs everything that has to pass:
+#
+#   bash tests/run.sh [--ci] [-- PYTEST ARGUMENTS]
+#
+# Lints; runs what works on any Python (tests/portable) under every one from 3.7 on that is found,
+# with pyenv or on PATH; and all tests in .venv, those in containers too where a Docker engine
+# answers. A step is a line with its time; a step that fails shows its whole output.
+# --ci, or CI=true: no engine is a failure, and slow tests run too. Arguments after -- go to the last
+# run. Needs Python 3.11 with venv; PyPI for the first run, and after a lock has changed.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+ci=${CI:-false}
+if [[ ${1-} == --ci ]]; then ci=true; shift; fi
+if [[ ${1-} == -- ]]; then
+  shift
+elif (($#)); then
+  echo "usage: bash tests/run.sh [--ci] [-- PYTEST ARGUMENTS]" >&2
+  exit 2
+fi
+
+output=$(mktemp)
+trap 'rm -f "$output"' EXIT
+
+# step NAME COMMAND...
+step() {
+  local name=$1 start=$SECONDS
+  shift
+  printf '%-28s' "$name"
+  if "$@" >"$output" 2>&1 </dev/null; then
+    printf '%4d s  %s\n' $((SECONDS - start)) "$(tail -n 1 "$output")"
+  else
+    printf 'failed\n'
+    cat "$output"
+    exit 1
+  fi
+}
+
+# Version and path of every Python from 3.7 on that can make a virtual environment, one a version.
+pythons() {
+  local python
+  for python in "$HOME"/.pyenv/versions/3.*/bin/python python3 python3.{7..19}; do
+    "$python" - 2>/dev/null <<'PYTHON' || true
+import ensurepip, sys, venv
+if sys.version_info >= (3, 7):
+    print("%d.%d" % sys.version_info[:2], sys.executable)
+PYTHON
+  done | sort --version-sort --key 1,1 --unique
+}
+
+portable_venv() { # VERSION PYTHON
+  local venv=.venv-portable/$1 lock=tests/requirements-portable.txt
+  if ! cmp --silent "$lock" "$venv/made-from"; then
+    "$2" -m venv --clear "$venv"
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes \
+      --no-deps -r "$lock"
+    cp "$lock" "$venv/made-from"
+  fi
+}
+
+portable_tests() { # VERSION PYTHON
+  portable_venv "$@"
+  ".venv-portable/$1/bin/python" -m pytest tests/portable
+}
+
+step "virtual environment" bash docker/venv.sh
+bin=$PWD/.venv/bin
+step "ruff check" "$bin/ruff" check
+step "ruff format" "$bin/ruff" format --check
+step "mypy" "$bin/mypy" scripts docker tests
+step "shellcheck" "$bin/shellcheck" docker/*.sh docker/*/*.sh tests/run.sh .ci/run
+
+main=$("$bin/python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+while read -r version python; do
+  # .venv's own version is tested below, together with all else.
+  [[ $version == "$main" ]] || step "Python $version" portable_tests "$version" "$python"
+done < <(pythons)
+
+marks=()
+if ! docker info >/dev/null 2>&1; then
+  if [[ $ci == true ]]; then echo "no Docker engine answers: bash docker/engine.sh"; exit 1; fi
+  echo "image tests are left out: no Docker engine answers"
+  marks+=("not image")
+fi
+[[ $ci == true ]] || marks+=("not slow")
+marked=$(printf ' and %s' "${marks[@]}")
+step "Python $main, all tests" "$bin/python" -m pytest --cov --cov-report= -m "${marked# and }" "$@"
+echo "coverage: $("$bin/coverage" report --format=total) %; .venv/bin/coverage report tells of what"
