@@ -23,7 +23,7 @@ from mims.outputs import Output
 
 SCRIPTS = Path(__file__).resolve().parent
 ROOMS = {"mims_package": "packaging", "mims_payload": "payload"}  # what a job has of its own
-COMMON = ("__init__", "errors", "text", "settings", "contracts", "outputs", "job")
+COMMON = ("__init__", "errors", "text", "settings", "contracts", "command_line", "outputs", "job")
 _SHEBANG = b"#!/usr/bin/env python3\n"
 _DATE = (1980, 1, 1, 0, 0, 0)  # the first that a zip can hold
 _UNIX = 3

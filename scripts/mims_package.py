@@ -16,25 +16,23 @@ inputs or settings are at fault, 2 wrong command line, 70 a bug, 128+n stopped b
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, Mapping
+from typing import TYPE_CHECKING
 
+from mims.command_line import read_command_line
 from mims.contracts import MIMS_PACKAGE_CONTRACT
-from mims.job import Job, run_job
 
 if TYPE_CHECKING:
     from typing import Sequence
 
 
-def package(job: Job) -> Mapping[str, Any]:
-    """Run the flow, imported only now so that --help is quick."""
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the job; give its exit code. Imports come late, so that --help is quick."""
+    command_line = read_command_line(MIMS_PACKAGE_CONTRACT, argv)
+
+    from mims.job import run_job
     from mims.packaging.build import build_package
 
-    return build_package(job)
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the job; give its exit code."""
-    return run_job(MIMS_PACKAGE_CONTRACT, package, argv)
+    return run_job(command_line, build_package)
 
 
 if __name__ == "__main__":

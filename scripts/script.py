@@ -21,12 +21,14 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
+from mims.command_line import read_command_line
 from mims.contracts import MIMS_REGISTRATION_CONTRACT
 from mims.errors import InputError
-from mims.job import Job, run_job
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from mims.job import Job
 
 
 def register(job: Job) -> Mapping[str, Any]:
@@ -47,7 +49,11 @@ def register(job: Job) -> Mapping[str, Any]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the job; give its exit code."""
-    return run_job(MIMS_REGISTRATION_CONTRACT, register, argv)
+    command_line = read_command_line(MIMS_REGISTRATION_CONTRACT, argv)
+
+    from mims.job import run_job
+
+    return run_job(command_line, register)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
+from mims.command_line import CommandLine
 from mims.contracts import MIMS_REGISTRATION_CONTRACT
 from mims.job import run_job
 from mims.registration.register import register
@@ -126,7 +127,7 @@ class Ending(NamedTuple):
 def run_registration(inputs: Inputs) -> Ending:
     """Run the job, with waits as short as the local AWS is quick, and read its exit message."""
     flow = functools.partial(register, sleep=lambda seconds: time.sleep(min(seconds, 0.05)))
-    code = run_job(MIMS_REGISTRATION_CONTRACT, flow, ["--root", str(inputs.root)])
+    code = run_job(CommandLine(MIMS_REGISTRATION_CONTRACT, str(inputs.root)), flow)
     return Ending(code, json.loads((inputs.root / "opt/ml/output/message").read_bytes()))
 
 

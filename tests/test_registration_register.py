@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
+from mims.command_line import CommandLine
 from mims.contracts import MIMS_REGISTRATION_CONTRACT
 from mims.job import run_job
 from mims.registration.register import register
@@ -332,7 +333,7 @@ def test_the_wait_ends_at_its_deadline(
     monkeypatch.setenv("REGISTRATION_TIMEOUT_SECONDS", "90")
     flow = functools.partial(register, clock=lambda: now[0], sleep=sleep)
     with aws.package_status(progression="time", seconds=3600):
-        code = run_job(MIMS_REGISTRATION_CONTRACT, flow, ["--root", str(inputs.root)])
+        code = run_job(CommandLine(MIMS_REGISTRATION_CONTRACT, str(inputs.root)), flow)
         assert versions(sagemaker) == ["Pending"]
     message = json.loads((inputs.root / "opt/ml/output/message").read_text())
     assert code == 3
@@ -640,7 +641,7 @@ def test_no_secret_in_logs_and_message(
         monkeypatch.setenv(name, value)
     for config in (CONFIG, {**CONFIG, "bucket": "mims-nowhere"}):
         inputs.config.write_text(json.dumps(config))
-        run_job(MIMS_REGISTRATION_CONTRACT, register, ["--root", str(inputs.root), "--verbose"])
+        run_job(CommandLine(MIMS_REGISTRATION_CONTRACT, str(inputs.root), verbose=True), register)
         shown = capfd.readouterr()
         message = (inputs.root / "opt/ml/output/message").read_text()
         for canary in canaries.values():

@@ -38,6 +38,12 @@ class InputError(MimsError):
         return f"{len(self.problems)} problems:{listed}"
 
 
+class UsageError(MimsError):
+    """A wrong command line."""
+
+    exit_code = EXIT_USAGE
+
+
 class ServiceError(MimsError):
     """A service refused, could not be reached, or took too long."""
 

@@ -1,58 +1,41 @@
-"""The boundary of a job: command line, logs, progress, signals, exit code and exit message.
+"""The boundary of a job: logs, progress, signals, exit code and exit message.
 
-Goes in: a contract and a flow, a function from `Job` to what it has to report. Comes out: an exit
-code, one line of JSON on stdout, and the same JSON in `/opt/ml/output/message`, which SageMaker
-shows as ExitMessage. The only place that catches what a flow raises.
+Goes in: a command line and a flow, a function from `Job` to what it has to report. Comes out: an
+exit code, one line of JSON on stdout, and the same JSON in `/opt/ml/output/message`, which
+SageMaker shows as ExitMessage. The only place that catches what a flow raises.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import logging
 import os
 import signal
 import sys
-import textwrap
 import threading
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Callable, Mapping, NoReturn, Sequence
+from typing import IO, TYPE_CHECKING, Any, Callable, Mapping, NoReturn
 
 from mims import __version__
-from mims.errors import EXIT_BUG, EXIT_DONE, EXIT_USAGE, MimsError, Problems, Stopped
+from mims.errors import EXIT_BUG, EXIT_DONE, MimsError, Problems, Stopped
 from mims.settings import read_settings
 from mims.text import printable_lines, size, without_secrets
 
 if TYPE_CHECKING:
+    from mims.command_line import CommandLine
     from mims.contracts import Contract
-    from mims.settings import Setting
 
 log = logging.getLogger("mims")
 
 MESSAGE_PATH = "opt/ml/output/message"
 MESSAGE_LIMIT = 1024  # bytes: what DescribeProcessingJob keeps
-EXIT_CODES = (
-    "0 done",
-    "1 the inputs or settings are at fault: the message says what to mend",
-    "2 wrong command line",
-    "3 a service refused, could not be reached or took too long",
-    "70 a bug",
-    "128+n stopped by signal n",
-)
 _PROGRESS_SECONDS = 10.0
-_HELP_WIDTH = 95  # columns
 _STOPS = (
     signal.SIGINT,
     signal.SIGTERM,
 )  # StopProcessingJob sends the first, `docker stop` the second
-
-
-class UsageError(MimsError):
-    """A wrong command line."""
-
-    exit_code = EXIT_USAGE
 
 
 class Job:
@@ -155,25 +138,18 @@ class Progress:
 Flow = Callable[[Job], Mapping[str, Any]]
 
 
-def run_job(
-    contract: Contract,
-    flow: Flow,
-    argv: Sequence[str] | None = None,
-    environ: Mapping[str, str] | None = None,
-) -> int:
+def run_job(command_line: CommandLine, flow: Flow, environ: Mapping[str, str] | None = None) -> int:
     """Run a flow and turn how it ends into an exit code and an exit message."""
-    argv = sys.argv[1:] if argv is None else argv
+    contract, root = command_line.contract, Path(command_line.root)
     environ = os.environ if environ is None else environ
     before = {signum: signal.getsignal(signum) for signum in _STOPS}
     started = time.monotonic()
-    root, problem = Path("/"), ""
     report: Mapping[str, Any] = {}
+    problem = ""
     _open_closed_streams()
-    _log_to_stderr(logging.INFO)
+    _log_to_stderr(logging.DEBUG if command_line.verbose else logging.INFO)
     try:
-        root = _root(argv)
-        options = _parser(contract).parse_args(argv)
-        log.setLevel(logging.DEBUG if options.verbose else logging.INFO)
+        command_line.require_right()
         _on_stop(_raise_stopped)
         report = flow(Job(contract, root, environ))
         status, code = "done", EXIT_DONE
@@ -275,73 +251,3 @@ def _log_to_stderr(level: int) -> None:
     log.handlers = [handler]
     log.propagate = False
     log.setLevel(level)
-
-
-class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
-    def __init__(self, prog: str) -> None:
-        super().__init__(prog, width=_HELP_WIDTH)  # without one it loads shutil for the terminal's
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message}; {self.prog} --help tells what it takes")
-
-
-def _root_option() -> _Parser:
-    parser = _Parser(add_help=False, formatter_class=_HelpFormatter)
-    parser.add_argument(
-        "--root",
-        metavar="DIR",
-        type=Path,
-        default=Path("/"),
-        help="folder that stands for / before every container path (default: /)",
-    )
-    return parser
-
-
-def _root(argv: Sequence[str]) -> Path:
-    """`--root` alone, so that a wrong command line still finds its exit message's place."""
-    root = _root_option().parse_known_args(argv)[0].root
-    assert isinstance(root, Path)  # noqa: S101 - argparse returns Any
-    return root
-
-
-def _parser(contract: Contract) -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog=contract.entry_point,
-        description=contract.description,
-        epilog=describe(contract),
-        formatter_class=_HelpFormatter,
-        parents=[_root_option()],
-    )
-    parser.add_argument(
-        "--version", action="version", version=f"{contract.entry_point} {__version__}"
-    )
-    parser.add_argument("-v", "--verbose", action="store_true", help="log file by file")
-    return parser
-
-
-def describe(contract: Contract) -> str:
-    """Paths, environment and exit codes of a script, for `--help`."""
-    sections = []
-    for title, channels in (("inputs", contract.inputs), ("outputs", contract.outputs)):
-        rows = [
-            (f"{c.name}  {c.path}", c.description + ("" if c.required else " (optional)"))
-            for c in channels
-        ]
-        sections.append((title, rows))
-    sections.append(("environment", [_described(setting) for setting in contract.settings]))
-    sections.append(("exit codes", [("", meaning) for meaning in EXIT_CODES]))
-    return "\n\n".join(
-        f"{title}:\n" + "\n".join(_row(*row) for row in rows) for title, rows in sections if rows
-    )
-
-
-def _described(setting: Setting) -> tuple[str, str]:
-    default = " (required)" if setting.required else f"={setting.default or ''}"
-    return setting.name + default, f"{setting.description}; {setting.kind.allowed}"
-
-
-def _row(name: str, meaning: str) -> str:
-    indents = {"initial_indent": "      ", "subsequent_indent": "      "}
-    return (f"  {name}\n" if name else "") + textwrap.fill(meaning, _HELP_WIDTH, **indents)  # type: ignore[arg-type]

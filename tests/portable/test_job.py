@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Callable, Mapping
 
 import pytest
 
+from mims.command_line import CommandLine
 from mims.contracts import MIMS_PACKAGE_CONTRACT
 from mims.errors import InputError, MimsError, ServiceError
 from mims.job import MESSAGE_LIMIT, Job, Progress, exit_message, run_job
@@ -81,7 +82,7 @@ def test_a_path_need_not_be_text() -> None:
 
 def run(flow: Callable[[Job], Mapping[str, Any]], root: Path) -> tuple[int, dict[str, Any]]:
     """Run a flow; give its exit code and its message."""
-    code = run_job(MIMS_PACKAGE_CONTRACT, flow, ["--root", str(root)], {})
+    code = run_job(CommandLine(MIMS_PACKAGE_CONTRACT, str(root)), flow, {})
     message = json.loads((root / "opt/ml/output/message").read_text("utf-8"))
     assert isinstance(message, dict)
     return code, message
