@@ -220,7 +220,14 @@ EXTENSIONS = {
         long_name("one"), pax((b"path", b"two")), file("x"), says=("name is set by two",)
     ),
     "has-two-long-names": _members(
-        long_name("one"), long_name("two"), file("x"), says=("name is set by two",)
+        long_name("one"), long_name("two"), file("x"), says=("two extended headers of one kind",)
+    ),
+    # GNU tar heeds the second alone, Python's tarfile both
+    "has-two-pax-headers": _members(
+        pax((b"path", b"one")),
+        pax((b"mtime", b"1")),
+        file("x"),
+        says=("two extended headers of one kind",),
     ),
     "has-two-paths": _members(
         pax((b"path", b"one"), (b"path", b"two")), file("x"), says=("'path' twice",)

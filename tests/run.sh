@@ -61,7 +61,7 @@ portable_venv() { # VERSION PYTHON
 
 portable_tests() { # VERSION PYTHON
   portable_venv "$@"
-  ".venv-portable/$1/bin/python" -m pytest tests/portable
+  ".venv-portable/$1/bin/python" -m pytest -m "not slow" tests/portable
 }
 
 step "virtual environment" bash docker/venv.sh

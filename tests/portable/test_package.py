@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Callable
 
 import pytest
 
-from archives import COMPRESSIONS, file, folder, gz, hardlink, symlink, tar, unpacked
+from archives import COMPRESSIONS, file, folder, gz, hardlink, pax, symlink, tar, unpacked
 from front_door import Files, lay
 from other_user import package_without
 
@@ -574,6 +574,26 @@ def test_limits_can_be_raised(container: Container) -> None:
 
     assert container.package(MAX_COMPRESSION_RATIO="10").code == 1
     assert container.package(MAX_COMPRESSION_RATIO="2000").code == 0
+
+
+@pytest.mark.parametrize(
+    ("model", "code"),
+    [
+        # 99 folders in one another, model_artifacts among them, are what readers of packages take
+        ({"model.tar": tar(pax((b"path", b"d/" * 98 + b"f")), file("x"))}, 0),
+        ({"d/" * 98 + "f": b""}, 0),
+        ({"model.tar": tar(pax((b"path", b"d/" * 99 + b"f")), file("x"))}, 1),
+        ({"d/" * 99 + "f": b""}, 1),
+        ({"f": b"", "d/" * 100: None}, 1),
+    ],
+)
+def test_depth(container: Container, model: Files, code: int) -> None:
+    lay(container.model, model)
+
+    outcome = container.package_here()
+
+    assert outcome.code == code
+    assert code == 0 or "folders deep" in outcome.error
 
 
 # ---- where outputs go ----------------------------------------------------------------------------

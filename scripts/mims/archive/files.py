@@ -49,10 +49,10 @@ def open_regular(path: Path) -> IO[bytes]:
 
     """
     real = os.path.realpath(str(path))
-    _refuse_odd(Path(real).stat().st_mode)
+    refuse_odd(Path(real).stat().st_mode)
     # Not through a link and not waiting for a pipe's writer, should it be swapped just now.
     file = os.fdopen(os.open(real, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb", buffering=0)
-    _refuse_odd(os.fstat(file.fileno()).st_mode)
+    refuse_odd(os.fstat(file.fileno()).st_mode)
     return file
 
 
@@ -70,7 +70,13 @@ def check_link(path: Path, real_top: str) -> None:
             raise ArchiveError(f"it is a link that leaves {real_top}")
 
 
-def _refuse_odd(mode: int) -> None:
+def refuse_odd(mode: int) -> None:
+    """Refuse what is no regular file, by its mode.
+
+    Raises:
+        ArchiveError: it says what it is.
+
+    """
     odd = _ODD.get(stat.S_IFMT(mode))
     if odd:
         raise ArchiveError(f"it is {odd}")

@@ -1,19 +1,22 @@
 """The last check of an archive that we write: what the disk holds, through the checked reader.
 
 Goes in: what is written to the file, and at the end the members that were to be written. Comes
-out: the file's digest and size. A thread of its own reads the file from the disk, a little behind
-the writer, so that the check costs little time more than the writing.
+out: the file's digest and size. A process of its own reads the file from the disk, a little behind
+the writer, so that the check shares nothing with the writing and costs little more time.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 import os
-import threading
-from contextlib import closing
-from typing import IO, TYPE_CHECKING, Sequence
+import signal
+import struct
+from contextlib import closing, suppress
+from typing import IO, TYPE_CHECKING, Any, Sequence
 
+from mims.archive.names import ArchiveError
 from mims.archive.reader import FILE, Limits, read_members
 from mims.errors import MimsError
 
@@ -22,32 +25,39 @@ if TYPE_CHECKING:
 
     from mims.archive.manifest import Entry
 
-_OURS = Limits(ratio=math.inf, depth=10**6)
+_OURS = Limits(ratio=math.inf)
+_SIZE = struct.Struct("<Q")
 
 
 class ReadBack:
-    """Takes what is written to a file, and reads it back from there at the same time.
+    """Takes what is written to a file, while a child process reads it back from there.
 
     Leave the `with` block when all is written; then `compare`.
     """
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
-        self._tail = _Tail(file.fileno())
-        self._digest = hashlib.sha256()
-        self._found: list[tuple[str, str, int, int, str]] = []
-        self._error: Exception | None = None
-        self._thread = threading.Thread(target=self._run, name="read-back", daemon=True)
+        self._size = 0
+        self._answer = b""
+
+    def __enter__(self) -> ReadBack:
+        sizes, self._sizes = os.pipe()  # how large the file is by now
+        self._answers, answers = os.pipe()
+        self._child = os.fork()
+        if self._child == 0:
+            os.close(self._sizes)
+            _read_back(_GrowingFile(self._file.fileno(), sizes), answers)
+        os.close(sizes)
+        os.close(answers)
+        return self
 
     def write(self, data: bytes) -> None:
         """Write to the file."""
         self._file.write(data)
         self._file.flush()
-        self._tail.grown(len(data))
-
-    def __enter__(self) -> ReadBack:
-        self._thread.start()
-        return self
+        self._size += len(data)
+        with suppress(BrokenPipeError):  # the child met damage and has ended: compare will say
+            os.write(self._sizes, _SIZE.pack(self._size))
 
     def __exit__(
         self,
@@ -55,20 +65,15 @@ class ReadBack:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._tail.complete()
-        self._thread.join()
-
-    def _run(self) -> None:
+        os.close(self._sizes)
         try:
-            with closing(read_members(self._tail, _OURS, self._digest.update)) as members:
-                for member, content in members:
-                    digest = hashlib.sha256()
-                    for piece in content:
-                        digest.update(piece)
-                    sha256 = digest.hexdigest() if member.kind == FILE else ""
-                    self._found.append((member.name, member.kind, member.size, member.mode, sha256))
-        except Exception as error:  # noqa: BLE001 - told by compare
-            self._error = error
+            if kind is None:
+                with open(self._answers, "rb", closefd=False) as answers:
+                    self._answer = answers.read()
+        finally:
+            os.close(self._answers)
+            os.kill(self._child, signal.SIGKILL)
+            os.waitpid(self._child, 0)
 
     def compare(self, entries: Sequence[Entry]) -> tuple[str, int]:
         """Give the file's SHA-256 and size in bytes.
@@ -77,40 +82,66 @@ class ReadBack:
             MimsError: it does not hold just these members.
 
         """
-        if self._error:
-            raise MimsError(f"the archive can't be read back: {self._error}") from self._error
-        for entry, found in zip(entries, self._found):
-            if entry[:5] != found:
+        answer = json.loads(self._answer or b'{"damage": "its reader ended early"}')
+        if "damage" in answer:
+            raise MimsError(f"the archive does not read back: {answer['damage']}")
+        for entry, found in zip(entries, answer["members"]):
+            if list(entry[:5]) != found:
                 raise MimsError(f"the archive reads back differently at member '{entry.name}'")
-        if len(entries) != len(self._found):
+        if len(entries) != len(answer["members"]) or answer["size"] != self._size:
             raise MimsError("the archive reads back with other members")
-        return self._digest.hexdigest(), self._tail.size
+        return answer["sha256"], self._size
 
 
-class _Tail:
-    """A file that grows: reading waits for more until it is complete."""
+class _GrowingFile:
+    """A file that another process writes; reading waits for more until that one is done."""
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, sizes: int) -> None:
         self._descriptor = descriptor
-        self._changed = threading.Condition()
-        self._complete = False
-        self.size = 0
+        self._sizes = sizes
+        self._size = 0
         self._position = 0
-
-    def grown(self, count: int) -> None:
-        with self._changed:
-            self.size += count
-            self._changed.notify()
-
-    def complete(self) -> None:
-        with self._changed:
-            self._complete = True
-            self._changed.notify()
 
     def read(self, count: int) -> bytes:
         """Up to `count` bytes; none at the end of the complete file."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._complete or self.size - self._position >= count)
+        while self._size - self._position < count:
+            told = os.read(self._sizes, _SIZE.size)
+            if not told:
+                break
+            (self._size,) = _SIZE.unpack(told)
         data = os.pread(self._descriptor, count, self._position)
         self._position += len(data)
         return data
+
+
+def _read_back(file: _GrowingFile, answers: int) -> None:
+    """The child process: read the archive, write what it holds to a pipe, and end."""
+    try:
+        for signum in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(signum, signal.SIG_IGN)  # the parent decides
+        answer = json.dumps(_contents(file)).encode()
+        while answer:
+            answer = answer[os.write(answers, answer) :]
+    finally:
+        os._exit(0)  # nothing of the parent's may run here
+
+
+def _contents(file: _GrowingFile) -> dict[str, Any]:
+    digest, size, members = hashlib.sha256(), 0, []
+
+    def watch(raw: bytes) -> None:
+        nonlocal size
+        digest.update(raw)
+        size += len(raw)
+
+    try:
+        with closing(read_members(file, _OURS, watch)) as found:
+            for member, content in found:
+                content_digest = hashlib.sha256()
+                for piece in content:
+                    content_digest.update(piece)
+                sha256 = content_digest.hexdigest() if member.kind == FILE else ""
+                members.append((member.name, member.kind, member.size, member.mode, sha256))
+    except (ArchiveError, OSError) as error:
+        return {"damage": str(error)}
+    return {"sha256": digest.hexdigest(), "size": size, "members": members}

@@ -200,7 +200,7 @@ class _Extended(NamedTuple):
 
 def _next_member(blocks: _Blocks) -> Member | None:
     """Read headers up to and with that of the next member; None at a proper end."""
-    extended = _Extended()
+    extended, before = _Extended(), b""
     while True:
         header = blocks.take(BLOCK)
         if not header.strip(b"\0"):
@@ -211,6 +211,9 @@ def _next_member(blocks: _Blocks) -> Member | None:
         _check_sum(header)
         kind = header[156:157]
         if kind in (b"x", b"L", b"K", b"g"):
+            if kind in before and kind != b"g":  # some readers heed both, some only the last
+                raise ArchiveError("a member has two extended headers of one kind")
+            before += kind
             content = _extension(header, blocks)
             extended = _merged(extended, kind, content)
         else:

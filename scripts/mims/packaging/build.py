@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Mapping, Sequence
 from mims import __version__
 from mims.archive.gz import GzipWriter
 from mims.archive.manifest import MANIFEST, Entry, manifest_json
-from mims.archive.names import Namespace
+from mims.archive.names import DEPTH_LIMIT, ArchiveError, Namespace
 from mims.archive.readback import ReadBack
 from mims.archive.reader import FILE, FOLDER, Limits
 from mims.archive.writer import TarWriter, canonical_mode
@@ -115,6 +115,8 @@ def _write_source(
     with closing(source.read(limits, watch)) as members:
         for member, content in members:
             name, files = source.place + member.name, files + (member.kind == FILE)
+            if name.count("/") >= DEPTH_LIMIT:
+                raise ArchiveError(f"'{name}' lies over {DEPTH_LIMIT} folders deep in the package")
             if member.kind == FOLDER:
                 if contents.names.add_folder(name):
                     tar.add_folder(name, member.mtime)
