@@ -17,7 +17,6 @@ set -euo pipefail
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 export MIMS_AWS_PORT=${MIMS_AWS_PORT:-5000}
 export MIMS_BUCKET=${MIMS_BUCKET:-mims-local}
-export MODS_WORKFLOW_EXECUTION_ID=${MODS_WORKFLOW_EXECUTION_ID:-local-chain}
 endpoint=http://127.0.0.1:$MIMS_AWS_PORT
 pid_file=$top/run/aws-$MIMS_AWS_PORT.pid
 settings='^(PACKAGE_LAYOUT|INFERENCE_ENTRY_POINT|COMPRESSION_LEVEL|MAX_[A-Z_]+|CONTENT_TYPES|CSV_HEADER|DEFAULT_(NUMERIC|TEXT)_VALUE|SPECIAL_FIELD_.+|REGISTRATION_TIMEOUT_SECONDS|PERFORMANCE_METADATA_PATH)$'
@@ -106,7 +105,10 @@ prepare_folders() {
   export MIMS_MODEL=${model:-$trained/model} MIMS_SCRIPT=${script:-$trained/script}
   export MIMS_CONFIG=${config:-$trained/config}
   if [[ -n $model ]]; then MIMS_METADATA=${metadata:-$run/none}; else MIMS_METADATA=$trained/metadata; fi
-  export MIMS_METADATA
+  # A config of another content is another workflow, not the same one gone wrong.
+  local workflow=chain
+  if [[ -f $config ]]; then workflow=$(sha256sum <"$config" | cut -c 1-12); fi
+  export MIMS_METADATA MODS_WORKFLOW_EXECUTION_ID=${MODS_WORKFLOW_EXECUTION_ID:-local-$workflow}
 }
 
 step() {
