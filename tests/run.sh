@@ -20,6 +20,14 @@ elif (($#)); then
   exit 2
 fi
 
+marks=()
+[[ $ci == true ]] || marks+=("not slow")
+if ! docker info >/dev/null 2>&1; then
+  echo "no Docker engine answers, so image tests are left out; bash docker/engine.sh starts one"
+  [[ $ci != true ]] || exit 1
+  marks+=("not image")
+fi
+
 output=$(mktemp)
 trap 'rm -f "$output"' EXIT
 
@@ -40,7 +48,7 @@ step() {
 # Version and path of every Python from 3.7 on that can make a virtual environment, one a version.
 pythons() {
   local python
-  for python in "$HOME"/.pyenv/versions/3.*/bin/python python3 python3.{7..19}; do
+  for python in ~/.pyenv/versions/3.*/bin/python python3 python3.{7..19}; do
     "$python" - 2>/dev/null <<'PYTHON' || true
 import ensurepip, sys, venv
 if sys.version_info >= (3, 7):
@@ -51,17 +59,16 @@ PYTHON
 
 portable_venv() { # VERSION PYTHON
   local venv=.venv-portable/$1 lock=tests/requirements-portable.txt
-  if ! cmp --silent "$lock" "$venv/made-from"; then
-    "$2" -m venv --clear "$venv"
-    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes \
-      --no-deps -r "$lock"
-    cp "$lock" "$venv/made-from"
-  fi
+  cmp --silent "$lock" "$venv/made-from" || {
+    "$2" -m venv --clear "$venv" &&
+      "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes \
+        --no-deps -r "$lock" &&
+      cp "$lock" "$venv/made-from"
+  }
 }
 
 portable_tests() { # VERSION PYTHON
-  portable_venv "$@"
-  ".venv-portable/$1/bin/python" -m pytest -m "not slow" tests/portable
+  portable_venv "$@" && ".venv-portable/$1/bin/python" -m pytest -m "not slow" tests/portable
 }
 
 step "virtual environment" bash docker/venv.sh
@@ -77,13 +84,6 @@ while read -r version python; do
   [[ $version == "$main" ]] || step "Python $version" portable_tests "$version" "$python"
 done < <(pythons)
 
-marks=()
-if ! docker info >/dev/null 2>&1; then
-  if [[ $ci == true ]]; then echo "no Docker engine answers: bash docker/engine.sh"; exit 1; fi
-  echo "image tests are left out: no Docker engine answers"
-  marks+=("not image")
-fi
-[[ $ci == true ]] || marks+=("not slow")
 marked=$(printf ' and %s' "${marks[@]}")
 step "Python $main, all tests" "$bin/python" -m pytest --cov --cov-report= -m "${marked# and }" "$@"
 echo "coverage: $("$bin/coverage" report --format=total) %; .venv/bin/coverage report tells of what"

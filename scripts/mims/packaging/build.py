@@ -41,6 +41,7 @@ def build_package(job: Job) -> Mapping[str, Any]:
         job.require_inputs()
     problems.raise_any()
     sources = find_sources(job, settings)
+    _keep_freed_memory()
     folder = job.path("package_output")
     with Output(folder / PACKAGE) as archive, Output(folder / MANIFEST) as manifest:
         with writing(archive.path), ReadBack(archive.file) as back:
@@ -59,6 +60,15 @@ def build_package(job: Job) -> Mapping[str, Any]:
         "unpacked_size": contents.unpacked_size,
         "members": len(contents.entries),
     }
+
+
+def _keep_freed_memory() -> None:
+    """Let glibc keep the blocks that streaming frees, for the next ones.
+
+    Freeing one large block raises its thresholds (mallopt(3), M_MMAP_THRESHOLD); otherwise each
+    chunk is mapped and zeroed by the kernel anew, a fifth of the whole time.
+    """
+    bytes(31 << 20)
 
 
 class Contents:
