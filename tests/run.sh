@@ -35,7 +35,7 @@ trap 'rm -f "$output"' EXIT
 step() {
   local name=$1 start=$SECONDS
   shift
-  printf '%-28s' "$name"
+  printf '%-36s' "$name"
   if "$@" >"$output" 2>&1 </dev/null; then
     printf '%4d s  %s\n' $((SECONDS - start)) "$(tail -n 1 "$output")"
   else
@@ -68,7 +68,23 @@ portable_venv() { # VERSION PYTHON
 }
 
 portable_tests() { # VERSION PYTHON
-  portable_venv "$@" && ".venv-portable/$1/bin/python" -m pytest -m "not slow" tests/portable
+  local log=.venv-portable/$1.log
+  mkdir -p .venv-portable
+  if { portable_venv "$@" &&
+    ".venv-portable/$1/bin/python" -m pytest -m "not slow" tests/portable; } >"$log" 2>&1; then
+    echo "$1: $(tail -n 1 "$log")"
+  else
+    echo "Python $1:"
+    cat "$log"
+    return 255 # which ends xargs
+  fi
+}
+
+# Two Pythons at a time: each spends half of its time starting processes.
+portable_tests_under() { # lines of VERSION PYTHON
+  export -f portable_venv portable_tests
+  # shellcheck disable=SC2016 # the inner shell expands it
+  xargs -P 2 -L 1 bash -euo pipefail -c 'portable_tests "$@"' _ <<<"$1"
 }
 
 step "virtual environment" bash docker/venv.sh
@@ -79,10 +95,11 @@ step "mypy" "$bin/mypy" scripts docker tests
 step "shellcheck" "$bin/shellcheck" docker/*.sh docker/*/*.sh tests/run.sh .ci/run
 
 main=$("$bin/python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
-while read -r version python; do
-  # .venv's own version is tested below, together with all else.
-  [[ $version == "$main" ]] || step "Python $version" portable_tests "$version" "$python"
-done < <(pythons)
+# .venv's own version is tested below, together with all else.
+others=$(pythons | grep -v "^$main ") || true
+if [[ -n $others ]]; then
+  step "Python $(cut -d ' ' -f 1 <<<"$others" | paste -sd ' ')" portable_tests_under "$others"
+fi
 
 marked=$(printf ' and %s' "${marks[@]}")
 step "Python $main, all tests" "$bin/python" -m pytest --cov --cov-report= -m "${marked# and }" "$@"
