@@ -115,13 +115,13 @@ MIMS_PACKAGE_CONTRACT = Contract(
         ),
         Setting(
             "MAX_MEMBERS",
-            "refuse a model of more files and folders than this",
+            "refuse an archive of more files and folders than this",
             integer(1),
             "1000000",
         ),
         Setting(
             "MAX_UNPACKED_BYTES",
-            "refuse a model that unpacks to more than this",
+            "refuse an archive that unpacks to more bytes than this",
             integer(1),
             "1000000000000",
         ),

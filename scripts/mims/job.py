@@ -19,13 +19,13 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Callable, Mapping, NoReturn
 
 from mims import __version__
-from mims.errors import EXIT_BUG, EXIT_DONE, MimsError, Problems, Stopped
+from mims.errors import EXIT_BUG, EXIT_DONE, InputError, MimsError, Problems, Stopped
 from mims.settings import read_settings
 from mims.text import printable_lines, size, without_secrets
 
 if TYPE_CHECKING:
     from mims.command_line import CommandLine
-    from mims.contracts import Contract
+    from mims.contracts import Channel, Contract
 
 log = logging.getLogger("mims")
 
@@ -73,16 +73,25 @@ class Job:
         """
         problems = Problems()
         for channel in self.contract.inputs:
-            path = self.path(channel.name)
-            if channel.required and not path.exists():
-                problems.found.append(
-                    f"input {channel.name} is missing: nothing at {path} ({channel.description})"
-                )
+            if channel.required:
+                with problems.gather():
+                    _require(channel, self.path(channel.name))
         problems.raise_any()
 
     def progress(self, doing: str, total: int = 0) -> Progress:
         """Show how far a long piece of work is; `total` is in bytes, 0 when unknown."""
         return Progress(doing, total)
+
+
+def _require(channel: Channel, path: Path) -> None:
+    try:
+        there = path.exists()
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from error
+    if not there:
+        raise InputError(
+            f"input {channel.name} is missing: nothing at {path} ({channel.description})"
+        )
 
 
 class Progress:
@@ -150,8 +159,11 @@ def run_job(command_line: CommandLine, flow: Flow, environ: Mapping[str, str] | 
     _log_to_stderr(logging.DEBUG if command_line.verbose else logging.INFO)
     try:
         command_line.require_right()
-        _on_stop(_raise_stopped)
-        report = flow(Job(contract, root, environ))
+        try:
+            _on_stop(_raise_stopped)
+            report = flow(Job(contract, root, environ))
+        finally:
+            _on_stop(_ignore)
         status, code = "done", EXIT_DONE
     except Stopped as stop:
         name = signal.Signals(stop.signum).name
@@ -162,7 +174,6 @@ def run_job(command_line: CommandLine, flow: Flow, environ: Mapping[str, str] | 
         log.exception("a bug: please report it with this traceback")
         status, code = "failed", EXIT_BUG
         problem = f"a bug in mims {__version__}: {type(error).__name__}: {error}"
-    _on_stop(_ignore)
     if problem:
         log.error("%s: %s", contract.job, problem)
     seconds = round(time.monotonic() - started, 1)

@@ -102,7 +102,7 @@ def test_what_a_file_holds_counts_not_its_name(container: Container, form: str) 
 def test_folders(container: Container, given: Files, packaged: Files) -> None:
     lay(container.model, given)
 
-    container.package()
+    container.package_here()
 
     assert container.contents("model_artifacts/") == packaged
 
@@ -218,7 +218,7 @@ def test_leftovers_of_editing_are_left_out_and_listed(container: Container) -> N
 def test_warnings(container: Container, given: Files, warning: str) -> None:
     lay(container.model, given)
 
-    outcome = container.package()
+    outcome = container.package_here()
 
     assert outcome.code == 0
     assert warning in outcome.log
@@ -550,7 +550,7 @@ def test_bad_input(container: Container, prepare: Callable[[Container], None], s
 def test_bad_settings(container: Container, setting: dict[str, str], says: str) -> None:
     lay(container.model, MODEL)
 
-    outcome = container.package(**setting)
+    outcome = container.package_here(**setting)
 
     assert outcome.code == 1
     assert says in outcome.error
@@ -640,6 +640,17 @@ def test_input_of_another_user(public_container: Container, given: Files, closed
 
     assert (outcome.code, outcome.error) == (1, f"cannot read {path}: Permission denied")
     assert public_container.outputs() == []
+
+
+def test_inputs_out_of_reach(public_container: Container) -> None:
+    lay(public_container.model, MODEL)
+    above = public_container.model.parent
+
+    outcome = package_without(public_container, closed=above, mode=0)
+
+    assert outcome.code == 1
+    assert f"cannot read {above}/model: Permission denied" in outcome.error
+    assert f"cannot read {above}/script: Permission denied" in outcome.error
 
 
 @pytest.mark.parametrize("room", [100_000, 3_000_000])  # at the first block, and later

@@ -330,7 +330,7 @@ def test_no_hyperparameters(container: Container, given: Files | None, says: str
     if given is not None:
         lay(container.model, given)
 
-    outcome = container.payload()
+    outcome = container.payload_here()
 
     assert outcome.code == 1
     assert says.format(model=container.model) in outcome.error
@@ -363,7 +363,7 @@ def test_feature_columns_order_a_csv_request(
     hyperparameters = json.dumps({"tab_field_list": ["a", "b", "c"]})
     lay(container.model, {"hyperparameters.json": hyperparameters, "feature_columns.txt": columns})
 
-    outcome = container.payload(CONTENT_TYPES="text/csv")
+    outcome = container.payload_here(CONTENT_TYPES="text/csv")
 
     assert outcome.code == 0
     assert container.samples()[CSV_SAMPLE].splitlines()[0] == ",".join(order)
@@ -377,7 +377,7 @@ def test_feature_columns_that_are_none(container: Container, columns: str | byte
         {"hyperparameters.json": '{"tab_field_list": ["b"]}', "feature_columns.txt": columns},
     )
 
-    outcome = container.payload(CONTENT_TYPES="text/csv")
+    outcome = container.payload_here(CONTENT_TYPES="text/csv")
 
     assert outcome.code == 1
     assert "feature_columns.txt" in outcome.error
@@ -401,7 +401,7 @@ def test_feature_columns_that_are_none(container: Container, columns: str | byte
 def test_content_types(container: Container, types: str | None, files: list[str]) -> None:
     lay(container.model, {"hyperparameters.json": HYPERPARAMETERS})
 
-    container.payload(**({} if types is None else {"CONTENT_TYPES": types}))
+    container.payload_here(**({} if types is None else {"CONTENT_TYPES": types}))
 
     samples = container.samples()
     assert list(samples) == [*files, "metadata.json"]
@@ -440,7 +440,7 @@ def test_content_types(container: Container, types: str | None, files: list[str]
 def test_bad_settings(container: Container, setting: dict[str, str], says: str) -> None:
     lay(container.model, {"hyperparameters.json": HYPERPARAMETERS})
 
-    outcome = container.payload(**setting)
+    outcome = container.payload_here(**setting)
 
     assert outcome.code == 1
     assert says in outcome.error
@@ -488,7 +488,7 @@ def test_values(container: Container, environ: dict[str, str], record: dict[str,
         {"hyperparameters.json": '{"field_info": {"Amount": "float", "city": "text"}}'},
     )
 
-    outcome = container.payload(CONTENT_TYPES=ALL, **environ)
+    outcome = container.payload_here(CONTENT_TYPES=ALL, **environ)
 
     assert outcome.code == 0
     samples = container.samples()

@@ -13,6 +13,7 @@ import math
 import os
 import signal
 import struct
+import sys
 from contextlib import closing, suppress
 from typing import IO, TYPE_CHECKING, Any, Sequence
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from mims.archive.manifest import Entry
 
-_OURS = Limits(ratio=math.inf)
+_OURS = Limits(members=sys.maxsize, unpacked_bytes=sys.maxsize, ratio=math.inf)
 _SIZE = struct.Struct("<Q")
 
 
