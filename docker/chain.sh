@@ -92,8 +92,14 @@ choose_engine() {
 
 # The folders that steps write to, empty, and owned by the caller before a container could make them.
 prepare_folders() {
-  local step
-  for step in train package payload register verify; do
+  local step given steps=(package payload register verify)
+  [[ -n $model ]] || steps+=(train)
+  for step in "${steps[@]}"; do
+    for given in "$model" "$script" "$config" "$metadata"; do
+      [[ $given != "$run/$step"/* ]] || refuse "$given lies where this run writes: name another --run"
+    done
+  done
+  for step in "${steps[@]}"; do
     rm -rf -- "${run:?}/$step/opt"
     mkdir -p "$run/$step/opt/ml/processing/output" "$run/$step/opt/ml/output"
   done

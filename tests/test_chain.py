@@ -233,6 +233,24 @@ def test_a_wrong_command_line(options: list[str], code: int, told: str) -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
+def test_a_model_in_the_folder_of_a_run_is_never_emptied(tmp_path: Path) -> None:
+    """Whoever takes what an earlier run left is told, before anything is removed."""
+    left = tmp_path / "package/opt/ml/processing/output/model.tar.gz"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"a model")
+    given = ["--model", str(left), "--script", "docker/train/inference", "--config", "README.md"]
+    done = subprocess.run(
+        ["bash", "docker/chain.sh", "--processes", "--run", str(tmp_path), *given],
+        cwd=TOP,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert f"{left} lies where this run writes: name another --run" in done.stderr
+    assert left.read_bytes() == b"a model"
+
+
 def test_help_names_every_option() -> None:
     command = ["bash", "docker/chain.sh", "--help"]
     text = subprocess.run(command, cwd=TOP, capture_output=True, text=True, check=True).stdout
