@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from typing import Protocol
 
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sagemaker import SageMakerClient
+
     class StartLocalAws(Protocol):
         """Start a local AWS of the test's own, with more options."""
 
@@ -131,3 +134,21 @@ def bucket(aws: LocalAws) -> str:
     where: Any = {"LocationConstraint": region}
     boto3.client("s3").create_bucket(Bucket="mims-models", CreateBucketConfiguration=where)
     return "mims-models"
+
+
+@pytest.fixture
+def sagemaker(aws: LocalAws) -> SageMakerClient:
+    """A client of the local AWS."""
+    del aws  # the environment leads there
+    import boto3  # noqa: PLC0415 - other Pythons load this file without it
+
+    return boto3.client("sagemaker")
+
+
+@pytest.fixture
+def s3(aws: LocalAws) -> S3Client:
+    """A client of the local AWS."""
+    del aws  # the environment leads there
+    import boto3  # noqa: PLC0415 - other Pythons load this file without it
+
+    return boto3.client("s3")

@@ -35,18 +35,6 @@ MODEL = "model.tar.gz"
 
 
 @pytest.fixture
-def sagemaker(aws: LocalAws) -> SageMakerClient:
-    del aws  # the environment leads there
-    return boto3.client("sagemaker")
-
-
-@pytest.fixture
-def s3(aws: LocalAws) -> S3Client:
-    del aws  # the environment leads there
-    return boto3.client("s3")
-
-
-@pytest.fixture
 def group(sagemaker: SageMakerClient) -> str:
     return sagemaker.create_model_package_group(ModelPackageGroupName=GROUP)["ModelPackageGroupArn"]
 

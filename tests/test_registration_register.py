@@ -55,18 +55,6 @@ def inputs(tmp_path: Path, bucket: str, monkeypatch: pytest.MonkeyPatch) -> Inpu
     return Inputs(tmp_path).write()
 
 
-@pytest.fixture
-def sagemaker(aws: LocalAws) -> SageMakerClient:
-    del aws  # the environment leads there
-    return boto3.client("sagemaker")
-
-
-@pytest.fixture
-def s3(aws: LocalAws) -> S3Client:
-    del aws  # the environment leads there
-    return boto3.client("s3")
-
-
 def versions(sagemaker: SageMakerClient, group: str = GROUP) -> list[str]:
     """Return the statuses of a group's versions, oldest first."""
     listing = sagemaker.list_model_packages(ModelPackageGroupName=group, SortOrder="Ascending")

@@ -91,7 +91,8 @@ def test_an_error_while_writing_leaves_no_process(file: IO[bytes]) -> None:
             back.write(b"half")
             raise OSError(28, os.strerror(28))
 
+    back = ReadBack(file)
     with pytest.raises(OSError, match="No space left"):
-        fail(ReadBack(file))
-    with pytest.raises(ChildProcessError):  # there is none to wait for
-        os.waitpid(-1, os.WNOHANG)
+        fail(back)
+    with pytest.raises(ChildProcessError):  # it is not there to wait for
+        os.waitpid(back._child, os.WNOHANG)  # noqa: SLF001 - other tests have children too

@@ -65,8 +65,8 @@ def build_package(job: Job) -> Mapping[str, Any]:
 def _keep_freed_memory() -> None:
     """Let glibc keep the blocks that streaming frees, for the next ones.
 
-    Freeing one large block raises its thresholds (mallopt(3), M_MMAP_THRESHOLD); otherwise each
-    chunk is mapped and zeroed by the kernel anew, a fifth of the whole time.
+    Freeing one large block raises its thresholds (mallopt(3), M_MMAP_THRESHOLD); otherwise the
+    kernel maps and zeroes each chunk anew.
     """
     bytes(31 << 20)
 
