@@ -2,13 +2,17 @@
 """Make sample requests for a model from its hyperparameters.json.
 
 Reads   /opt/ml/processing/input/model  the model: an archive or a folder
-Writes  /opt/ml/processing/output       payload.tar.gz: the samples and metadata.json
+        /opt/ml/processing/input/custom_payload
+                                        records to send in place of made-up values (optional)
+Writes  /opt/ml/processing/output       payload.tar.gz: the samples; and metadata.json
         /opt/ml/output/message          the exit message
-Heeds   CONTENT_TYPES, DEFAULT_NUMERIC_VALUE, DEFAULT_TEXT_VALUE, SPECIAL_FIELD_<fieldname>,
-        CSV_HEADER
+Heeds   CONTENT_TYPES, PAYLOAD_LAYOUT, DEFAULT_NUMERIC_VALUE, DEFAULT_TEXT_VALUE,
+        SPECIAL_FIELD_<fieldname>, FIELD_DEFAULTS, CSV_HEADER, MAX_MEMBERS, MAX_UNPACKED_BYTES,
+        MAX_COMPRESSION_RATIO
 
-Standard library only, on any Python from 3.7. `--help` tells more. Exit codes: 0 done, 1 the
-inputs or settings are at fault, 2 wrong command line, 70 a bug, 128+n stopped by signal n.
+Standard library only, on any Python from 3.7 (a custom payload in Parquet needs pyarrow). `--help`
+tells more. Exit codes: 0 done, 1 the inputs or settings are at fault, 2 wrong command line, 70 a
+bug, 128+n stopped by signal n.
 """
 
 from __future__ import annotations

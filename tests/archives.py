@@ -6,8 +6,8 @@ up to a tar, which a compression wraps:
     gz(tar(folder("model/"), file("model/weights.bin", b"..."), symlink("latest", "model")))
 
 `listing` and `unpacked` are the independent readers that our outputs are held to. archive_cases.py
-lists what must be refused and what must be taken. Standard library only, Python 3.7+: the tests of
-every interpreter stand on it.
+lists what must be refused, odd_archives.py what must be taken. Standard library only, Python 3.7+:
+the tests of every interpreter stand on it.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import io
 import lzma
 import subprocess
 import tarfile
+import zlib
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Union
 
 if TYPE_CHECKING:
@@ -42,13 +43,16 @@ def header(
     target: Text = b"",
     magic: bytes = USTAR,
     prefix: Text = b"",
+    owner: Number = 0o1750,
+    device: bytes = b"",
     checksum: bytes | None = None,
 ) -> bytes:
     """One header block; nothing is checked."""
     fields = (
         (_raw(name), 100),
         (_octal(mode, 7), 8),
-        (b"0001750\0" * 2, 16),  # uid and gid of somebody
+        (_octal(owner, 7), 8),  # uid
+        (_octal(owner, 7), 8),  # gid
         (_octal(size, 11), 12),
         (_octal(mtime, 11), 12),
         (b" " * 8, 8),
@@ -57,7 +61,7 @@ def header(
         (magic, 8),
         (b"somebody", 32),
         (b"users", 32),
-        (b"", 16),  # device
+        (device, 16),
         (_raw(prefix), 167),
     )
     block = b"".join(value.ljust(room, b"\0")[:room] for value, room in fields)
@@ -139,6 +143,17 @@ def long_target(name: Text) -> bytes:
 def tar(*members: bytes, end: bytes = END) -> bytes:
     """An archive of members."""
     return b"".join(members) + end
+
+
+def gz_with(data: bytes, extra: bytes = b"", name: bytes = b"", comment: bytes = b"") -> bytes:
+    """One gzip member whose header holds all that RFC 1952 knows, its own checksum included."""
+    header = b"\x1f\x8b\x08\x1e" + bytes(4) + b"\0\xff"
+    header += len(extra).to_bytes(2, "little") + extra + name + b"\0" + comment + b"\0"
+    header += (zlib.crc32(header) & 0xFFFF).to_bytes(2, "little")
+    engine = zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS)
+    ends = (zlib.crc32(data), len(data))
+    trailer = b"".join(number.to_bytes(4, "little") for number in ends)
+    return header + engine.compress(data) + engine.flush() + trailer
 
 
 def gz(data: bytes, level: int = 6) -> bytes:

@@ -24,7 +24,7 @@ from archives import Seen, listing
 
 SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
 _PATIENCE = 5  # seconds after which a run hangs
-FINISHED = {"model.tar.gz", "manifest.json", "payload.tar.gz"}
+FINISHED = {"model.tar.gz", "manifest.json", "payload.tar.gz", "metadata.json"}
 
 Files = Mapping[str, Optional[Union[str, bytes]]]
 
@@ -53,6 +53,7 @@ class Container:
         self.model = processing / "input/model"
         self.script = processing / "input/script"
         self.calibration = processing / "input/calibration"
+        self.custom_payload = processing / "input/custom_payload"
         self.output = processing / "output"
         self.message = root / "opt/ml/output/message"
 
@@ -161,6 +162,12 @@ class Container:
         manifest = json.loads((self.output / "manifest.json").read_text("utf-8"))
         assert isinstance(manifest, dict)
         return manifest
+
+    def metadata(self) -> dict[str, Any]:
+        """The metadata.json beside the payload archive."""
+        metadata = json.loads((self.output / "metadata.json").read_text("utf-8"))
+        assert isinstance(metadata, dict)
+        return metadata
 
     def samples(self) -> dict[str, str]:
         """The payload archive's files."""

@@ -120,6 +120,8 @@ def test_hyperparameters_say_which_fields_are_of_which_type(model: dict[str, byt
     parameters = json.loads(model["hyperparameters.json"])
     assert parameters["tab_field_list"] == NUMERIC
     assert parameters["cat_field_list"] == CATEGORICAL
+    assert parameters["categories"]["island"] == ["Biscoe", "Dream", "Torgersen"]
+    assert list(parameters["categories"]) == CATEGORICAL
     assert parameters["full_field_list"] == ["individual_id", *NUMERIC, *CATEGORICAL, "heavy"]
     assert (parameters["id_name"], parameters["label_name"]) == ("individual_id", "heavy")
     assert parameters["model_class"] == "xgboost"

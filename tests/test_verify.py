@@ -226,6 +226,14 @@ def test_metadata_may_name_the_content_type_of_a_file(
     assert json.loads(done.stdout)["predictions"][0]["response"] == '"application/x-npy"'
 
 
+def test_files_of_a_flat_payload_are_of_the_type_that_their_names_tell(tmp_path: Path) -> None:
+    names = ["sample_payload_0001.csv", "sample_payload_0002.json", "sample_payload_0003.jsonl"]
+    payload = write_archive(tmp_path / "payload.tar.gz", dict.fromkeys(names, "1"))
+    assert [(s.name, s.content_type) for s in read_samples(payload)] == [
+        *zip(names, (CSV, JSON, LINES), strict=True)
+    ]
+
+
 @pytest.mark.parametrize("digest", ["model_sha256", "payload_sha256"])
 def test_an_object_that_is_not_what_was_registered_is_refused(
     echo: Callable[..., Path], payload: Path, digest: str
@@ -332,7 +340,7 @@ def test_a_package_that_does_not_serve_fails_the_verification(
             "names files that are not there: b",
             {"metadata.json": '{"files": [{"name": "b", "content_type": "text/csv"}]}'},
         ),
-        ("sample.csv has no content type", {"sample.csv": "1"}),
+        ("sample.bin has no content type", {"sample.bin": "1"}),
         ("samples/a has no content type", {"samples/a": "1"}),
         ("more than InvokeEndpoint's 6,291,456", {"text_csv/a": "1" * 6_291_457}),
         # 80 files of an allowed size each

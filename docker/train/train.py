@@ -86,7 +86,7 @@ def train(output: Path) -> dict[str, Any]:
     encoder = fit_encoder(training)
     artifacts = {
         "feature_columns.txt": feature_columns(encoder.columns),
-        "hyperparameters.json": as_json(hyperparameters()),
+        "hyperparameters.json": as_json(hyperparameters(encoder)),
         "impute_dict.pkl": pickle.dumps(encoder.impute, protocol=4),
         "risk_table_map.pkl": pickle.dumps(encoder.risk_tables, protocol=4),
         "xgboost_model.bst": bytes(boost(encoder, training).save_raw("ubj")),
@@ -150,7 +150,7 @@ def evaluate(artifacts: Mapping[str, bytes], birds: Sequence[penguins.Bird]) -> 
     )
 
 
-def hyperparameters() -> dict[str, Any]:
+def hyperparameters(encoder: Encoder) -> dict[str, Any]:
     """Give the fields and parameters, in the shape that XGBoost trainers on SageMaker write."""
     return {
         "model_class": "xgboost",
@@ -159,6 +159,7 @@ def hyperparameters() -> dict[str, Any]:
         "full_field_list": [penguins.ID, *penguins.COLUMNS, penguins.LABEL],
         "tab_field_list": list(penguins.NUMERIC),
         "cat_field_list": list(penguins.CATEGORICAL),
+        "categories": {field: [*table["bins"]] for field, table in encoder.risk_tables.items()},
         "is_binary": True,
         "decision_threshold": DECISION_THRESHOLD,
         "risk_smoothing": RISK_SMOOTHING,

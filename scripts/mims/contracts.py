@@ -12,6 +12,7 @@ from typing import NamedTuple
 from mims.settings import (
     ANY_TEXT,
     TEXT,
+    TEXTS_BY_NAME,
     Setting,
     integer,
     number,
@@ -64,6 +65,27 @@ class Contract(NamedTuple):
         return {s.name: s.default for s in self.settings if not s.required}
 
 
+_LIMITS = (
+    Setting(
+        "MAX_MEMBERS",
+        "refuse an archive of more files and folders than this",
+        integer(1),
+        "1000000",
+    ),
+    Setting(
+        "MAX_UNPACKED_BYTES",
+        "refuse an archive that unpacks to more bytes than this",
+        integer(1),
+        "1000000000000",
+    ),
+    Setting(
+        "MAX_COMPRESSION_RATIO",
+        "refuse an archive that unpacks to more than this many times its own size",
+        integer(1),
+        "1000",
+    ),
+)
+
 MIMS_PACKAGE_CONTRACT = Contract(
     job="package",
     entry_point="mims_package.py",
@@ -113,24 +135,7 @@ MIMS_PACKAGE_CONTRACT = Contract(
             integer(1, 9),
             "1",
         ),
-        Setting(
-            "MAX_MEMBERS",
-            "refuse an archive of more files and folders than this",
-            integer(1),
-            "1000000",
-        ),
-        Setting(
-            "MAX_UNPACKED_BYTES",
-            "refuse an archive that unpacks to more bytes than this",
-            integer(1),
-            "1000000000000",
-        ),
-        Setting(
-            "MAX_COMPRESSION_RATIO",
-            "refuse an archive that unpacks to more than this many times its own size",
-            integer(1),
-            "1000",
-        ),
+        *_LIMITS,
     ),
     framework_requirements={"python": ">=3.7"},
 )
@@ -145,12 +150,19 @@ MIMS_PAYLOAD_CONTRACT = Contract(
             "/opt/ml/processing/input/model",
             "the model: an archive or a folder that holds hyperparameters.json",
         ),
+        Channel(
+            "custom_payload_input",
+            "/opt/ml/processing/input/custom_payload",
+            "records to send in place of made-up values: a .json, .jsonl, .csv or .parquet file, "
+            "or a folder that holds one",
+            required=False,
+        ),
     ),
     outputs=(
         Channel(
             "payload_sample",
             "/opt/ml/processing/output",
-            "payload.tar.gz: one sample request a content type, and metadata.json",
+            "payload.tar.gz: the sample requests; and metadata.json that describes it",
         ),
     ),
     settings=(
@@ -160,8 +172,22 @@ MIMS_PAYLOAD_CONTRACT = Contract(
             some_of(JSON, CSV, JSON_LINES),
             JSON,
         ),
+        Setting(
+            "PAYLOAD_LAYOUT",
+            "which files the archive holds: mims makes a folder a content type, with all records "
+            "in one request, and metadata.json; recommender a flat archive of one content type, "
+            "a request a record and nothing else, for load tests that send every file",
+            one_of("mims", "recommender"),
+            "mims",
+        ),
         Setting("DEFAULT_NUMERIC_VALUE", "value of a numeric field", number(), "0.0"),
-        Setting("DEFAULT_TEXT_VALUE", "value of a text field", ANY_TEXT, "DEFAULT_TEXT"),
+        Setting(
+            "DEFAULT_TEXT_VALUE",
+            "value of a text field without known categories; unless it is set, a field whose name "
+            "tells what it holds gets a text of that kind",
+            ANY_TEXT,
+            "DEFAULT_TEXT",
+        ),
         Setting(
             "SPECIAL_FIELD_<fieldname>",
             "value of the field of that name (exact, else in any case); "
@@ -169,11 +195,17 @@ MIMS_PAYLOAD_CONTRACT = Contract(
             ANY_TEXT,
         ),
         Setting(
+            "FIELD_DEFAULTS",
+            "values by field name, as SPECIAL_FIELD_<fieldname>, which goes before it",
+            TEXTS_BY_NAME,
+        ),
+        Setting(
             "CSV_HEADER",
-            "whether the CSV sample starts with a row of field names",
+            "whether CSV samples start with a row of field names (and a custom CSV file has to)",
             true_or_false(),
             "true",
         ),
+        *_LIMITS,
     ),
     framework_requirements={"python": ">=3.7"},
 )
@@ -232,6 +264,7 @@ MIMS_REGISTRATION_CONTRACT = Contract(
             integer(1),
             "1800",
         ),
+        *_LIMITS,
     ),
     framework_requirements={
         "python": ">=3.11",

@@ -13,6 +13,10 @@ from mims.errors import InputError, Problems
 from mims.text import is_utf8
 
 
+class NotAllowedError(ValueError):
+    """What is wrong inside a value, a text a problem: "is …", to follow the setting's name."""
+
+
 class Kind(NamedTuple):
     """What values a setting takes. `parse` raises ValueError on any other."""
 
@@ -52,6 +56,8 @@ class Setting(NamedTuple):
     def _parse(self, name: str, value: str) -> Any:
         try:
             return self.kind.parse(value)
+        except NotAllowedError as error:
+            raise InputError(*(f"{name} {problem}" for problem in error.args)) from error
         except ValueError as error:
             raise InputError(f"{name} is {value!r}: must be {self.kind.allowed}") from error
 
@@ -79,8 +85,43 @@ def _not_empty(text: str) -> str:
     return _any_text(text)
 
 
+def _texts_by_name(text: str) -> dict[str, str]:
+    """Give an object's values as texts: a number is what stands there."""
+    import json  # seldom needed, and slow to load
+
+    try:  # objects become tuples of pairs, so that no name gets lost
+        pairs = json.loads(text, object_pairs_hook=tuple, parse_int=str, parse_float=str)
+    except (ValueError, RecursionError) as error:
+        raise NotAllowedError(f"is no JSON: {error}; must be {TEXTS_BY_NAME.allowed}") from error
+    if not isinstance(pairs, tuple):
+        raise NotAllowedError(f"is no JSON object: must be {TEXTS_BY_NAME.allowed}")
+    values: dict[str, str] = {}
+    problems = []
+    for name, value in pairs:
+        if name in values:
+            problems.append(f"has {name!r} twice")
+        elif not isinstance(value, str):
+            problems.append(f"gives {name!r} {_NO_TEXT[type(value)]}: must be a text or a number")
+        elif "\0" in value or not is_utf8(value):
+            problems.append(f"gives {name!r} the text {value!r}, which no request can hold")
+        values[name] = value
+    if problems:
+        raise NotAllowedError(*problems)
+    return values
+
+
+_NO_TEXT = {
+    bool: "true or false",
+    type(None): "null",
+    list: "a list",
+    tuple: "an object",
+    float: "NaN or Infinity",
+}
 ANY_TEXT = Kind("text", _any_text)
 TEXT = Kind("text that is not empty", _not_empty)
+TEXTS_BY_NAME = Kind(
+    'a JSON object of texts and numbers such as {"a": "x", "b": 1}', _texts_by_name
+)
 
 
 def one_of(*choices: str) -> Kind:

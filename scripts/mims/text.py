@@ -35,7 +35,11 @@ def printable_lines(text: str) -> str:
 
 def is_utf8(text: str) -> bool:
     """Whether text can be written as UTF-8; a lone surrogate, an undecodable byte, can't."""
-    return not any("\ud800" <= character <= "\udfff" for character in text)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def without_secrets(text: str) -> str:

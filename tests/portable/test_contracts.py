@@ -34,13 +34,19 @@ def test_package() -> None:
 
 def test_payload() -> None:
     assert MIMS_PAYLOAD_CONTRACT.entry_point == "mims_payload.py"
-    inputs = {"model_input": "/opt/ml/processing/input/model"}
+    inputs = {
+        "model_input": "/opt/ml/processing/input/model",
+        "custom_payload_input": "/opt/ml/processing/input/custom_payload",
+    }
     assert MIMS_PAYLOAD_CONTRACT.expected_input_paths == inputs
+    required = [channel.name for channel in MIMS_PAYLOAD_CONTRACT.inputs if channel.required]
+    assert required == ["model_input"]
     outputs = {"payload_sample": "/opt/ml/processing/output"}
     assert MIMS_PAYLOAD_CONTRACT.expected_output_paths == outputs
     assert MIMS_PAYLOAD_CONTRACT.required_env_vars == []
     optional = MIMS_PAYLOAD_CONTRACT.optional_env_vars
     assert optional["CONTENT_TYPES"] == "application/json"
+    assert optional["PAYLOAD_LAYOUT"] == "mims"
     assert optional["DEFAULT_NUMERIC_VALUE"] == "0.0"
     assert optional["DEFAULT_TEXT_VALUE"] == "DEFAULT_TEXT"
     assert optional["SPECIAL_FIELD_<fieldname>"] is None

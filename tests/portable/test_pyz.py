@@ -55,7 +55,12 @@ def test_a_job_runs_as_one_file(built: Path, container: Container) -> None:
         done = python(built, job, "--root", str(container.root))
         assert container.checked(done.returncode, done.stdout, done.stderr).code == 0
 
-    assert container.outputs() == ["manifest.json", "model.tar.gz", "payload.tar.gz"]
+    assert container.outputs() == [
+        "manifest.json",
+        "metadata.json",
+        "model.tar.gz",
+        "payload.tar.gz",
+    ]
     assert container.contents("model_artifacts/")
 
 

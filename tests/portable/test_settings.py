@@ -10,6 +10,7 @@ from mims.errors import InputError
 from mims.settings import (
     ANY_TEXT,
     TEXT,
+    TEXTS_BY_NAME,
     Kind,
     Setting,
     integer,
@@ -37,6 +38,9 @@ from mims.settings import (
         (number(), "1e3", 1000.0),
         (true_or_false(), "True", True),
         (true_or_false(), " false ", False),
+        (TEXTS_BY_NAME, "{}", {}),
+        (TEXTS_BY_NAME, ' {"a": "x", "b": 1.50, "": -2} ', {"a": "x", "b": "1.50", "": "-2"}),
+        (TEXTS_BY_NAME, '{"n": ' + "9" * 5000 + "}", {"n": "9" * 5000}),
     ],
 )
 def test_good_values(kind: Kind, given: str, value: Any) -> None:
@@ -74,6 +78,42 @@ def test_bad_values(kind: Kind, given: str, allowed: str) -> None:
     with pytest.raises(InputError) as caught:
         Setting("NAME", "what it is", kind).read({"NAME": given})
     assert str(caught.value) == f"NAME is {given!r}: must be {allowed}"
+
+
+@pytest.mark.parametrize(
+    ("given", "problems"),
+    [
+        ("[]", ["is no JSON object: must be {allowed}"]),
+        ('"{}"', ["is no JSON object: must be {allowed}"]),
+        ("null", ["is no JSON object: must be {allowed}"]),
+        ('{"a": 1, "b": 2, "a": 3}', ["has 'a' twice"]),
+        (
+            '{"a": true, "b": null, "c": [1], "d": {"e": 1}, "f": NaN, "g": "fine"}',
+            [
+                "gives 'a' true or false: must be a text or a number",
+                "gives 'b' null: must be a text or a number",
+                "gives 'c' a list: must be a text or a number",
+                "gives 'd' an object: must be a text or a number",
+                "gives 'f' NaN or Infinity: must be a text or a number",
+            ],
+        ),
+        (r'{"a": "\ud800"}', ["gives 'a' the text '\\ud800', which no request can hold"]),
+        (r'{"a": "x\u0000"}', ["gives 'a' the text 'x\\x00', which no request can hold"]),
+    ],
+)
+def test_bad_texts_by_name(given: str, problems: list[str]) -> None:
+    with pytest.raises(InputError) as caught:
+        Setting("NAME", "what it is", TEXTS_BY_NAME).read({"NAME": given})
+    allowed = TEXTS_BY_NAME.allowed
+    assert list(caught.value.problems) == [
+        f"NAME {problem.format(allowed=allowed)}" for problem in problems
+    ]
+
+
+@pytest.mark.parametrize("given", ["", "{", "{'a': 1}", '{"a": 1} x', "[" * 100_000])
+def test_texts_by_name_that_are_no_json(given: str) -> None:
+    with pytest.raises(InputError, match=r"NAME is no JSON: .*; must be a JSON object of texts"):
+        Setting("NAME", "what it is", TEXTS_BY_NAME).read({"NAME": given})
 
 
 def test_defaults_and_what_has_none() -> None:

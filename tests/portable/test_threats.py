@@ -1,22 +1,29 @@
-"""THREATS, as far as an archive can hold it: what must be refused is, what is only odd is taken.
+"""THREATS: what the package script and the payload script do with broken and hostile models.
 
-The table is tests/archive_cases.py.
+The rows that an archive can hold; the archives are in tests/archive_cases.py and odd_archives.py.
+test_threats_files.py has loose files, tests/test_registration_threats.py registration's reading
+and the list of all rows.
 """
 
 from __future__ import annotations
 
-import posixpath
+import csv
+import io
+import json
+import os
+import subprocess
 import tarfile
 from typing import TYPE_CHECKING
 
 import pytest
 
-from archive_cases import HOSTILE, ODD, TAKEN
-from archives import base256, file, folder, gz, listing, symlink, tar, unpacked
+from archive_cases import HOSTILE
+from archives import base256, file, folder, gz, symlink, tar, unpacked
 from front_door import lay
 from mims.archive.links import read_resolved
 from mims.archive.names import ArchiveError
 from mims.archive.reader import FILE, FOLDER, Limits
+from odd_archives import ODD
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,46 +59,104 @@ def test_payload_refuses(container: Container, case: str) -> None:
 
 
 @pytest.mark.parametrize("case", list(ODD))
-def test_package_takes(container: Container, tmp_path: Path, case: str) -> None:
-    holds = ODD[case].holds
+def test_package_takes(container: Container, case: str) -> None:
     lay(container.model, {"model.tar.gz": ODD[case].build()})
 
     outcome = container.package_here()
 
     assert outcome.code == 0
-    assert container.contents("model_artifacts/") == holds
-    found = unpacked(container.output / "model.tar.gz", tmp_path / "unpacked")
-    place = "model_artifacts/"
-    model = {name[len(place) :]: found[name] for name in found if name.startswith(place)}
-    parents = [name for name in model if model[name] is None and name not in holds]
-    assert {name: model[name] for name in model if name not in parents} == holds
+    assert container.contents("model_artifacts/") == ODD[case].holds
 
 
-# Unlike GNU tar, tarfile heeds a prefix where GNU's headers have other fields.
-@pytest.mark.parametrize("case", sorted(set(TAKEN) - {"gnu-times-in-place-of-a-prefix"}))
-def test_another_reader_sees_the_same(tmp_path: Path, case: str) -> None:
+# It says only that there are no hyperparameters: it has read all of the archive.
+@pytest.mark.parametrize("case", list(ODD))
+def test_payload_takes(container: Container, case: str) -> None:
+    lay(container.model, {"model.tar.gz": ODD[case].build()})
+
+    outcome = container.payload_here()
+
+    assert outcome.code == 1
+    assert outcome.error.startswith(f"no hyperparameters.json in {container.model}")
+
+
+@pytest.mark.parametrize("case", list(ODD))
+def test_gnu_tar_sees_the_same(tmp_path: Path, case: str) -> None:
     """The table itself is right."""
-    (tmp_path / "model").write_bytes(TAKEN[case].build())
+    (tmp_path / "model").write_bytes(ODD[case].build())
+    holds = ODD[case].holds
 
-    members = listing(tmp_path / "model")
+    seen = as_gnu_tar_unpacks(tmp_path / "model", tmp_path / "unpacked")
 
-    found = {posixpath.normpath(name): members[name] for name in members}
-    found.pop(".", None)
-    contents = {n: None if found[n].kind == "directory" else found[n].content for n in found}
-    assert contents == TAKEN[case].holds
+    parents = {name for name in seen if seen[name] is None and name not in holds}
+    assert {name: seen[name] for name in seen if name not in parents} == holds
+
+
+def as_gnu_tar_unpacks(archive: Path, folder: Path) -> dict[str, bytes | None]:
+    """Files by name, behind links too; None is a folder. Of times past all clocks tar complains."""
+    folder.mkdir()
+    command = ["tar", "-x", "--warning=none", "-f", str(archive), "-C", str(folder)]
+    subprocess.run(command, stderr=subprocess.DEVNULL, check=False)
+    return {
+        found.relative_to(folder).as_posix(): None if found.is_dir() else found.read_bytes()
+        for found in folder.rglob("*")
+    }
+
+
+FORMATS = ["v7", "oldgnu", "gnu", "ustar", "posix"]
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_what_gnu_tar_writes(container: Container, tmp_path: Path, form: str) -> None:
+    """A folder as a trainer leaves it, in every format that GNU tar knows."""
+    lay(
+        tmp_path / "made",
+        {
+            "model.bin": os.urandom(20_000),
+            "run.sh": "#!/bin/sh\n",
+            "d/" * 20 + "vocabulary.txt": "模型\n",
+            "模型 é.json": "{}",
+            ".hidden/.file": "",
+            "empty/folder": None,
+        },
+    )
+    (tmp_path / "made/run.sh").chmod(0o750)
+    (tmp_path / "made/latest").symlink_to("model.bin")
+    os.link(str(tmp_path / "made/model.bin"), str(tmp_path / "made/zz-same.bin"))
+    lay(container.model, {})
+    archive = container.model / "model.tar.gz"
+    command = [
+        "tar",
+        "-c",
+        "-z",
+        f"--format={form}",
+        "-f",
+        str(archive),
+        "-C",
+        str(tmp_path / "made"),
+    ]
+    subprocess.run([*command, "."], check=True)
+
+    assert container.package_here().code == 0
+
+    seen = as_gnu_tar_unpacks(archive, tmp_path / "seen")
+    packaged = unpacked(container.output / "model.tar.gz", tmp_path / "packaged")
+    place = "model_artifacts/"
+    assert {n[len(place) :]: packaged[n] for n in packaged if n.startswith(place)} == seen
+    modes = {name: member.mode for name, member in container.packaged().items()}
+    assert (modes[f"{place}run.sh"], modes[f"{place}model.bin"]) == (0o755, 0o644)
 
 
 @pytest.mark.parametrize(
     ("case", "copies"),
     [
-        ("symlink", {"l": "model.bin"}),
-        ("symlink-from-below", {"a/b/l": "model.bin"}),
+        ("links-inside/symlink", {"l": "model.bin"}),
+        ("links-inside/symlink-from-below", {"a/b/l": "model.bin"}),
         # a row of links is followed to its end
-        ("symlinks-in-a-row", dict.fromkeys("123", "model.bin")),
-        ("hard-link-to-a-hard-link", {"k": "model.bin", "l": "model.bin"}),
+        ("links-inside/symlinks-in-a-row", dict.fromkeys("123", "model.bin")),
+        ("links-inside/hard-link-to-a-hard-link", {"k": "model.bin", "l": "model.bin"}),
     ],
 )
-def test_manifest_notes_copies(container: Container, case: str, copies: dict[str, str]) -> None:
+def test_package_notes_copies(container: Container, case: str, copies: dict[str, str]) -> None:
     lay(container.model, {"model.tar.gz": ODD[case].build()})
 
     container.package_here()
@@ -104,11 +169,14 @@ def test_manifest_notes_copies(container: Container, case: str, copies: dict[str
 @pytest.mark.parametrize(
     ("case", "names"),
     [
-        ("differ-in-case", "'model_artifacts/model.bin' and 'model_artifacts/Model.bin'"),
-        ("differ-in-normalisation", "'model_artifacts/caf\u00e9' and 'model_artifacts/cafe\u0301'"),
+        ("alike/differ-in-case", "'model_artifacts/model.bin' and 'model_artifacts/Model.bin'"),
+        (
+            "alike/differ-in-normalisation",
+            "'model_artifacts/caf\u00e9' and 'model_artifacts/cafe\u0301'",
+        ),
     ],
 )
-def test_names_alike_are_warned_of(container: Container, case: str, names: str) -> None:
+def test_package_warns(container: Container, case: str, names: str) -> None:
     lay(container.model, {"model.tar.gz": ODD[case].build()})
 
     outcome = container.package_here()
@@ -119,19 +187,21 @@ def test_names_alike_are_warned_of(container: Container, case: str, names: str) 
 @pytest.mark.parametrize(
     ("mode", "packaged"),
     [
-        (0o644, 0o644),
-        (0o600, 0o644),
-        (0o755, 0o755),
-        (0o100, 0o755),  # whoever may execute it
-        (0o4755, 0o755),  # setuid
-        (0o2755, 0o755),  # setgid
-        (0o1755, 0o755),  # sticky
-        (0o666, 0o644),  # world-writable
-        (0o777, 0o755),
-        (0, 0o644),
+        pytest.param(0o644, 0o644, id="modes/usual"),
+        pytest.param(0o600, 0o644, id="modes/private"),
+        pytest.param(0o755, 0o755, id="modes/program"),
+        pytest.param(0o100, 0o755, id="modes/program-of-its-owner"),
+        pytest.param(0o610, 0o755, id="modes/program-of-its-group"),
+        pytest.param(0o601, 0o755, id="modes/program-of-others"),
+        pytest.param(0o4755, 0o755, id="modes/setuid"),
+        pytest.param(0o2755, 0o755, id="modes/setgid"),
+        pytest.param(0o1755, 0o755, id="modes/sticky"),
+        pytest.param(0o666, 0o644, id="modes/world-writable"),
+        pytest.param(0o7777, 0o755, id="modes/all"),
+        pytest.param(0, 0o644, id="modes/none"),
     ],
 )
-def test_dangerous_modes_are_stripped(container: Container, mode: int, packaged: int) -> None:
+def test_package_strips(container: Container, mode: int, packaged: int) -> None:
     lay(container.model, {"model.tar.gz": gz(tar(file("m", b"m", mode=mode)))})
 
     container.package_here()
@@ -139,8 +209,9 @@ def test_dangerous_modes_are_stripped(container: Container, mode: int, packaged:
     assert container.packaged()["model_artifacts/m"].mode == packaged
 
 
-def test_no_foreign_record_passes_on(container: Container) -> None:
-    lay(container.model, {"model.tar.gz": TAKEN["pax-of-no-interest"].build()})
+@pytest.mark.parametrize("case", ["extensions/pax-of-no-interest", "real/macos"])
+def test_package_passes_no_foreign_record_on(container: Container, case: str) -> None:
+    lay(container.model, {"model.tar.gz": ODD[case].build()})
 
     container.package_here()
 
@@ -160,6 +231,46 @@ def test_times_that_no_system_can_set_are_clamped(container: Container) -> None:
     members = container.packaged()
     assert members["model_artifacts/old"].mtime == 0
     assert members["model_artifacts/late"].mtime == 8**11 - 1
+
+
+# What hyperparameters.json may be, and its fields as they are sent; None is a clear error.
+HYPERPARAMETERS = {
+    "is-no-json": (b"{", None),
+    "is-empty": (b"", None),
+    "is-no-object": (b'["a"]', None),
+    "is-huge": (b'{"field_info": {"a": "text"}, "x": "' + b"x" * 70_000_000 + b'"}', None),
+    "is-deep": (b'{"a":' * 100_000, None),
+    "says-a-key-twice": (b'{"field_info": {"a": "text", "a": "numeric"}}', None),
+    "is-not-a-number": (b'{"field_info": NaN}', None),
+    "has-a-field-without-a-name": (b'{"field_info": {"": "text"}}', None),
+    "has-a-field-twice": (b'{"tab_field_list": ["a", "a"]}', None),
+    "has-a-field-that-is-no-text": (b'{"field_info": {"\\ud800": "text"}}', None),
+    "has-a-byte-order-mark": (b'\xef\xbb\xbf{"field_info": {"a": "text"}}', ["a"]),
+    "is-utf-16": ('{"field_info": {"a": "text"}}'.encode("utf-16"), ["a"]),
+    "has-commas": (b'{"field_info": {"a,b": "text"}}', ["a,b"]),
+    "has-quotes": (b'{"field_info": {"a\\"b\\"": "text", "\'": "text"}}', ['a"b"', "'"]),
+    "has-newlines": (b'{"field_info": {"a\\r\\nb": "text", "c": "text"}}', ["a\r\nb", "c"]),
+}
+
+
+@pytest.mark.parametrize("case", [f"hyperparameters/{case}" for case in HYPERPARAMETERS])
+def test_payload_of_odd_hyperparameters(container: Container, case: str) -> None:
+    raw, fields = HYPERPARAMETERS[case.partition("/")[2]]
+    lay(container.model, {"hyperparameters.json": raw})
+
+    outcome = container.payload_here(CONTENT_TYPES="text/csv,application/json")
+
+    if fields is None:
+        assert outcome.code == 1
+        assert "hyperparameters.json" in outcome.error or "field" in outcome.error
+        assert container.outputs() == []
+    else:
+        assert outcome.code == 0
+        samples = container.samples()
+        header, *_ = csv.reader(io.StringIO(samples["text_csv/sample_payload.csv"], newline=""))
+        assert header == fields
+        (record,) = json.loads(samples["application_json/sample_payload.json"])["instances"]
+        assert list(record) == fields
 
 
 def test_every_truncation_is_noticed(tmp_path: Path) -> None:

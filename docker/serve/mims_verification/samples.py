@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 METADATA = "metadata.json"
 MAX_SAMPLE_BYTES = 6_291_456  # InvokeEndpoint's limit
 MAX_INFLATED_BYTES = 64 * 1024**2
+_BY_SUFFIX = {".json": "application/json", ".csv": "text/csv", ".jsonl": "application/jsonlines"}
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def read_samples(archive: Path) -> list[Sample]:
     if missing:
         raise VerificationError(f"{METADATA} names files that are not there: {', '.join(missing)}")
     samples = [
-        Sample(name, declared.get(name) or _type_by_folder(name), body)
+        Sample(name, declared.get(name) or _type_by_name(name), body)
         for name, body in sorted(files.items())
     ]
     if not samples:
@@ -95,13 +96,15 @@ def _declared_types(metadata: bytes) -> dict[str, str]:
         ) from error
 
 
-def _type_by_folder(name: str) -> str:
-    """`text_csv/sample_payload.csv` is text/csv."""
-    folder = PurePosixPath(name).parts[0]
-    kind, _, subtype = folder.partition("_")
-    if folder == name or not (kind and subtype):
+def _type_by_name(name: str) -> str:
+    """`text_csv/sample_payload.csv` is text/csv, and so is `sample_payload_0001.csv`."""
+    path = PurePosixPath(name)
+    if len(path.parts) == 1 and path.suffix in _BY_SUFFIX:
+        return _BY_SUFFIX[path.suffix]
+    kind, _, subtype = path.parts[0].partition("_")
+    if len(path.parts) == 1 or not (kind and subtype):
         raise VerificationError(
-            f"{name} has no content type: name it in {METADATA} or put it in a folder such as "
-            "application_json"
+            f"{name} has no content type: name it in {METADATA}, put it in a folder such as "
+            f"application_json, or let it end in one of {', '.join(_BY_SUFFIX)}"
         )
     return f"{kind}/{subtype}"

@@ -33,6 +33,8 @@ try:
 except ImportError:  # it makes things quicker, no more
     isal_zlib = None  # type: ignore[assignment]
 
+crc32 = zlib.crc32 if isal_zlib is None else isal_zlib.crc32
+
 Bytes = Union[bytes, memoryview]
 
 BLOCK = 1024 * 1024  # bytes
@@ -69,36 +71,38 @@ class GzipWriter:
         self._file, self._level = file, level
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="gzip")
         self._room = 2 * threads
-        self._waiting: deque[tuple[int, Future[tuple[bytes, int]]]] = deque()
-        self._block = bytearray()
+        self._waiting: deque[Future[tuple[bytes, int, int]]] = deque()
+        self._pieces: list[Bytes] = []  # of the block that is being filled
+        self._left = BLOCK  # its room
         self._crc, self._size = 0, 0
         file.write(_HEADER)
 
     def write(self, data: Bytes) -> None:
-        """Add bytes."""
-        view = memoryview(data)
-        while view:
-            room = BLOCK - len(self._block)
-            self._block += view[:room]
-            view = view[room:]
-            if len(self._block) == BLOCK:
-                self._submit()
+        """Add bytes, which must not change any more: they are kept until their block is full."""
+        while len(data) >= self._left:
+            view = memoryview(data)
+            self._pieces.append(view[: self._left])
+            data = view[self._left :]
+            self._submit()
+        if data:
+            self._pieces.append(data)
+            self._left -= len(data)
 
     def _submit(self) -> None:
-        block, self._block = self._block, bytearray()
+        pieces, self._pieces = self._pieces, []
+        self._left = BLOCK
         while len(self._waiting) >= self._room:
             self._collect()
-        self._waiting.append((len(block), self._pool.submit(_deflate, block, self._level)))
+        self._waiting.append(self._pool.submit(_deflate, pieces, self._level))
 
     def _collect(self) -> None:
-        size, done = self._waiting.popleft()
-        compressed, crc = done.result()
+        compressed, crc, size = self._waiting.popleft().result()
         self._file.write(compressed)
         self._crc = crc32_combine(self._crc, crc, size)
         self._size += size
 
     def _finish(self) -> None:
-        if self._block:
+        if self._pieces:
             self._submit()
         while self._waiting:
             self._collect()
@@ -121,14 +125,16 @@ class GzipWriter:
             self._pool.shutdown()
 
 
-def _deflate(block: bytearray, level: int) -> tuple[bytes, int]:
-    """One block as a piece of a raw deflate stream, and its CRC-32."""
+def _deflate(pieces: list[Bytes], level: int) -> tuple[bytes, int, int]:
+    """One block as a piece of a raw deflate stream, its CRC-32 and its size."""
+    block = b"".join(pieces)
     if isal_zlib is not None and level <= _ISAL_LEVELS:
         engine = isal_zlib.compressobj(level, wbits=-zlib.MAX_WBITS)
         compressed = engine.compress(block) + engine.flush(isal_zlib.Z_FULL_FLUSH)
-        return compressed, isal_zlib.crc32(block)
+        return compressed, crc32(block), len(block)
     deflate = zlib.compressobj(level, zlib.DEFLATED, -zlib.MAX_WBITS)
-    return deflate.compress(block) + deflate.flush(zlib.Z_FULL_FLUSH), zlib.crc32(block)
+    compressed = deflate.compress(block) + deflate.flush(zlib.Z_FULL_FLUSH)
+    return compressed, crc32(block), len(block)
 
 
 def crc32_combine(first: int, second: int, second_size: int) -> int:

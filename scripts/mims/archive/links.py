@@ -1,15 +1,15 @@
 """Links of an archive, resolved to the files that they lead to, and copied from there.
 
-Goes in: the members of an archive. Comes out: each link as a file with its target's content; or
-an `ArchiveError` for one that leaves the archive, leads nowhere, to a folder, through another
-link, or in a circle. The archive is read again for the contents, so nothing is kept on disk.
+Goes in: an archive. Comes out: each link as a file with its target's content, or as it is; or an
+`ArchiveError` for one that leaves the archive, leads nowhere, to a folder, through another link,
+or in a circle. The archive is read again for the contents, so nothing is kept on disk.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Callable
 
-from mims.archive.files import reading
+from mims.archive.files import reading, unchanged
 from mims.archive.names import ArchiveError, checked_name
 from mims.archive.reader import FILE, FOLDER, HARDLINK, Limits, Member, Members, read_archive
 from mims.text import printable
@@ -22,25 +22,41 @@ _SMALL = 8 * 1024 * 1024  # bytes of a file that are held in memory to be copied
 _ROUNDS = 16  # how often an archive is read again for copies of larger files
 
 
-def read_resolved(path: Path, limits: Limits, watch: Callable[[bytes], None]) -> Members:
-    """Yield an archive's files and folders, then a copy for each link.
-
-    A copy's `target` is the name of the member that it copies.
+def read_linked(path: Path, limits: Limits, watch: Callable[[bytes], None]) -> Members:
+    """Yield an archive's members as they are, links too; a complete iteration proves each link.
 
     Raises:
         ArchiveError: as `read_archive`, and for a link that can't be resolved or whose copies
             would exceed the limits.
 
     """
+    yield from _checked(_Links(), path, limits, watch)
+
+
+def read_resolved(path: Path, limits: Limits, watch: Callable[[bytes], None]) -> Members:
+    """Yield an archive's files and folders, then a copy for each link.
+
+    A copy's `target` is the name of the member that it copies.
+
+    Raises:
+        ArchiveError: as `read_linked`.
+
+    """
     links = _Links()
+    with unchanged(path):
+        for member, content in _checked(links, path, limits, watch):
+            if member.kind in (FILE, FOLDER):
+                yield member, content
+        yield from _copies(links.resolved, lambda: read_archive(path, limits))
+
+
+def _checked(links: _Links, path: Path, limits: Limits, watch: Callable[[bytes], None]) -> Members:
     for member, content in read_archive(path, limits, watch):
         with reading(path):
             links.note(member)
-        if member.kind in (FILE, FOLDER):
-            yield member, content
+        yield member, content
     with reading(path):
-        resolved = links.resolve(limits.unpacked_bytes)
-    yield from _copies(resolved, lambda: read_archive(path, limits))
+        links.resolve(limits.unpacked_bytes)
 
 
 class _Links:
@@ -48,14 +64,15 @@ class _Links:
 
     def __init__(self) -> None:
         self._files: dict[str, int] = {}  # sizes
-        self._folders: set[str] = set()
+        self._folders: set[str] = set()  # those that are only parents too
         self._targets: dict[str, str] = {}
+        self.resolved: dict[str, list[str]] = {}  # names of the links to each file
 
     def note(self, member: Member) -> None:
         """Note a member, in the archive's order.
 
         Raises:
-            ArchiveError: a hard link leads to no earlier member.
+            ArchiveError: a hard link leads to no earlier member, a symlink to an absolute path.
 
         """
         if member.kind == FILE:
@@ -63,17 +80,29 @@ class _Links:
         elif member.kind == FOLDER:
             self._folders.add(member.name)
         elif member.kind == HARDLINK:
-            target = _from_root(member)
-            if target not in self._files and target not in self._targets:
-                raise _refused(member.name, member.target, "leads to no earlier member")
-            self._targets[member.name] = f"/{target}"  # from the archive's root
+            self._targets[member.name] = self._hard(member)
         elif member.target.startswith("/"):
             raise _refused(member.name, member.target, "leads out of the archive")
         else:
             self._targets[member.name] = member.target
+        parent = member.name.rpartition("/")[0]
+        while parent and parent not in self._folders:
+            self._folders.add(parent)
+            parent = parent.rpartition("/")[0]
 
-    def resolve(self, room: int) -> dict[str, list[str]]:
-        """Give the names of the links to each file, by the file's name.
+    def _hard(self, link: Member) -> str:
+        """Where a hard link leads: a path from the archive's root, or a symlink's own target.
+
+        For a hard link to a symlink is that symlink once more, read from its new place.
+        """
+        target = _from_root(link)
+        names_a_folder = link.target.rpartition("/")[2] in ("", ".")
+        if names_a_folder or not (target in self._files or target in self._targets):
+            raise _refused(link.name, link.target, "leads to no earlier member")
+        return self._targets.get(target, f"/{target}")
+
+    def resolve(self, room: int) -> None:
+        """Find the file that each link leads to.
 
         `room` is the bytes that files and copies together may take.
 
@@ -82,7 +111,6 @@ class _Links:
 
         """
         found: dict[str, str] = {}
-        links: dict[str, list[str]] = {}
         for name in sorted(self._targets):
             way = []
             place = name
@@ -93,24 +121,30 @@ class _Links:
                 place = self._step(place)
             place = found.get(place, place)
             if place not in self._files:
-                what = "a folder" if place in self._folders else "nothing in the archive"
+                is_folder = not place or place in self._folders
+                what = "a folder" if is_folder else "nothing in the archive"
                 raise _refused(name, self._targets[name], f"leads to {what}")
             found.update((passed, place) for passed in way)
-            links.setdefault(place, []).append(name)
-        copied = sum(self._files[place] * len(names) for place, names in links.items())
+            self.resolved.setdefault(place, []).append(name)
+        copied = sum(self._files[place] * len(names) for place, names in self.resolved.items())
         if sum(self._files.values()) + copied > room:
             raise ArchiveError(
                 f"with its links it unpacks to over {room} bytes (MAX_UNPACKED_BYTES)"
             )
-        return links
 
     def _step(self, link: str) -> str:
-        """Where one link leads. A link on the way could lead anywhere, so none may be."""
+        """Where one link leads, over folders that are there.
+
+        A link on the way could lead anywhere, so none may be.
+        """
         target = self._targets[link]
         place = [] if target.startswith("/") else link.split("/")[:-1]
         for part in target.split("/"):
-            if place and "/".join(place) in self._targets:
+            here = "/".join(place)
+            if here in self._targets:
                 raise _refused(link, target, "passes through another link")
+            if here and here not in self._folders:
+                raise _refused(link, target, f"leads to nothing: '{printable(here)}' is no folder")
             if part == "..":
                 if not place:
                     raise _refused(link, target, "leads out of the archive")

@@ -6,21 +6,22 @@ The same package makes the same manifest: it holds no time of day and no path of
 from __future__ import annotations
 
 import json
-from typing import Any, Iterable, Mapping, NamedTuple
+from typing import Any, Iterable, Iterator, Mapping, NamedTuple
 
 MANIFEST = "manifest.json"
 
 
 class Entry(NamedTuple):
-    """One member of a package."""
+    """One member of a package. Its SHA-256 is known when it has been read back."""
 
     name: str
     type: str
     size: int
     mode: int
-    sha256: str
+    crc32: int
     source: str
     copy_of: str = ""
+    sha256: str = ""
 
     def row(self) -> dict[str, Any]:
         """The entry as the manifest shows it."""
@@ -33,8 +34,14 @@ class Entry(NamedTuple):
         return row
 
 
-def manifest_json(head: Mapping[str, Any], entries: Iterable[Entry]) -> str:
-    """The manifest's text: the head, then a line a member."""
-    lines = [f"  {json.dumps(key)}: {json.dumps(value)}," for key, value in head.items()]
-    rows = ",\n".join("    " + json.dumps(entry.row(), ensure_ascii=False) for entry in entries)
-    return "\n".join(["{", *lines, '  "members": [', rows, "  ]", "}", ""])
+def manifest_lines(head: Mapping[str, Any], entries: Iterable[Entry]) -> Iterator[str]:
+    """The manifest's text, line by line: the head, then a line a member."""
+    yield "{\n"
+    for key, value in head.items():
+        yield f"  {json.dumps(key)}: {json.dumps(value)},\n"
+    encode = json.JSONEncoder(ensure_ascii=False).encode
+    before = '  "members": [\n    '
+    for entry in entries:
+        yield before + encode(entry.row())
+        before = ",\n    "
+    yield "\n  ]\n}\n"

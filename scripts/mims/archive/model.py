@@ -1,6 +1,7 @@
 """What a model input holds: an archive, loose files, or both.
 
-Goes in: the folder (or file) of a channel. Comes out: the archive in it, if there is one.
+Goes in: the folder (or file) of a channel. Comes out: the archive in it, if there is one, and the
+names that it goes by.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ def find_archive(path: Path) -> Path | None:
     if not names:
         raise InputError(f"{path} is empty; put {ARCHIVES[0]} or the model's files there")
     found = [name for name in ARCHIVES if name in names]
-    if len(found) > 1:
+    if len({os.path.realpath(str(path / name)) for name in found}) > 1:
         raise InputError(f"{path} holds {listed(found)}; leave the one that is meant")
     if not found:
         return None
@@ -40,3 +41,12 @@ def find_archive(path: Path) -> Path | None:
     with reading(archive):
         check_link(archive, os.path.realpath(str(path)))
     return archive
+
+
+def names_of(archive: Path, folder: Path) -> frozenset[str]:
+    """The names under `folder` by which its archive goes: its own, and those that links give it."""
+    real = os.path.realpath(str(archive))
+    with reading(folder), os.scandir(str(folder)) as listing:
+        links = [entry for entry in listing if entry.is_symlink()]
+    names = [entry.name for entry in links if os.path.realpath(entry.path) == real]
+    return frozenset([archive.name, os.path.relpath(real, os.path.realpath(str(folder))), *names])

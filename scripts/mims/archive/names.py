@@ -6,6 +6,7 @@ doubled and trailing slashes; or an `ArchiveError` that names it, escaped, with 
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 from mims.errors import InputError
@@ -16,6 +17,10 @@ PATH_LIMIT = 4096  # bytes: PATH_MAX
 DEPTH_LIMIT = 100  # folders in one another
 _BIDI = set("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _BREAKS = {"Cc", "Zl", "Zp"}
+# Most names: a few plain parts, which need none of the checks below.
+_PLAIN = re.compile(
+    r"(?:[A-Za-z0-9_][A-Za-z0-9_.+-]{0,200}/){0,10}[A-Za-z0-9_][A-Za-z0-9_.+-]{0,200}"
+).fullmatch
 
 
 class ArchiveError(InputError):
@@ -30,6 +35,8 @@ def checked_name(raw: str) -> str:
             exist on a file system.
 
     """
+    if _PLAIN(raw):
+        return raw
     reason = "" if raw.isascii() and raw.isprintable() else _hidden(raw)
     parts = [part for part in raw.split("/") if part not in ("", ".")]
     reason = reason or _misplaced(raw, parts) or _oversized(parts)
@@ -76,7 +83,7 @@ class Namespace:
     def __init__(self) -> None:
         self.files: set[str] = set()
         self.folders: dict[str, bool] = {}  # whether it is a member itself, or only a parent
-        self._alike: dict[str, str] = {}
+        self._folded: dict[str, str] = {}  # of those names alone that folding changes
         self.lookalikes: list[tuple[str, str]] = []
 
     def add_file(self, name: str) -> None:
@@ -121,6 +128,11 @@ class Namespace:
 
     def _compare(self, name: str) -> None:
         """Note names that some file systems take for one."""
-        alike = self._alike.setdefault(unicodedata.normalize("NFC", name).casefold(), name)
-        if alike != name:
+        folded = unicodedata.normalize("NFC", name).casefold()
+        alike = self._folded.get(folded)
+        if alike is None and folded != name and (folded in self.files or folded in self.folders):
+            alike = folded
+        if alike is not None:
             self.lookalikes.append((alike, name))
+        elif folded != name:
+            self._folded[folded] = name

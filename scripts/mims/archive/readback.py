@@ -1,8 +1,9 @@
 """The last check of an archive that we write: what the disk holds, through the checked reader.
 
 Goes in: what is written to the file, and at the end the members that were to be written. Comes
-out: the file's digest and size. A process of its own reads the file from the disk, a little behind
-the writer, so that the check shares nothing with the writing and costs little more time.
+out: the file's digest and size, and the members' digests. A process of its own reads the file
+from the disk, a little behind the writer, so that the check shares nothing with the writing and
+costs little more time. CRC-32 ties each member to its source, its SHA-256 is that of the disk.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ import signal
 import struct
 import sys
 from contextlib import closing, suppress
-from typing import IO, TYPE_CHECKING, Any, Sequence
+from typing import IO, TYPE_CHECKING, Iterator, NamedTuple, Sequence
 
+from mims.archive.gz import crc32
 from mims.archive.names import ArchiveError
 from mims.archive.reader import FILE, Limits, read_members
 from mims.errors import MimsError
@@ -28,6 +30,17 @@ if TYPE_CHECKING:
 
 _OURS = Limits(members=sys.maxsize, unpacked_bytes=sys.maxsize, ratio=math.inf)
 _SIZE = struct.Struct("<Q")
+
+
+_MEMBER = struct.Struct("32s32s")  # the fingerprint of an entry, the SHA-256 of its content
+
+
+class Proven(NamedTuple):
+    """An archive as the disk holds it: SHA-256, size in bytes, entries with their SHA-256."""
+
+    sha256: str
+    size: int
+    entries: Iterator[Entry]
 
 
 class ReadBack:
@@ -76,22 +89,27 @@ class ReadBack:
             os.kill(self._child, signal.SIGKILL)
             os.waitpid(self._child, 0)
 
-    def compare(self, entries: Sequence[Entry]) -> tuple[str, int]:
-        """Give the file's SHA-256 and size in bytes.
+    def compare(self, entries: Sequence[Entry]) -> Proven:
+        """Give what the file holds, when that is just these members: by CRC-32 the same content.
 
         Raises:
             MimsError: it does not hold just these members.
 
         """
-        answer = json.loads(self._answer or b'{"damage": "its reader ended early"}')
+        head, _, members = self._answer.partition(b"\n")
+        answer = json.loads(head or b'{"damage": "its reader ended early"}')
         if "damage" in answer:
             raise MimsError(f"the archive does not read back: {answer['damage']}")
-        for entry, found in zip(entries, answer["members"]):
-            if list(entry[:5]) != found:
+        for entry, (found, _) in zip(entries, _MEMBER.iter_unpack(members)):
+            if _fingerprint(*entry[:5]) != found:
                 raise MimsError(f"the archive reads back differently at member '{entry.name}'")
-        if len(entries) != len(answer["members"]) or answer["size"] != self._size:
+        if len(members) != len(entries) * _MEMBER.size or answer["size"] != self._size:
             raise MimsError("the archive reads back with other members")
-        return answer["sha256"], self._size
+        proven = (
+            entry._replace(sha256=digest.hex() if entry.type == FILE else "")
+            for entry, (_, digest) in zip(entries, _MEMBER.iter_unpack(members))
+        )
+        return Proven(answer["sha256"], self._size, proven)
 
 
 class _GrowingFile:
@@ -120,29 +138,34 @@ def _read_back(file: _GrowingFile, answers: int) -> None:
     try:
         for signum in (signal.SIGINT, signal.SIGTERM):
             signal.signal(signum, signal.SIG_IGN)  # the parent decides
-        answer = json.dumps(_contents(file)).encode()
+        answer = memoryview(_contents(file))
         while answer:
             answer = answer[os.write(answers, answer) :]
     finally:
         os._exit(0)  # nothing of the parent's may run here
 
 
-def _contents(file: _GrowingFile) -> dict[str, Any]:
-    digest, size, members = hashlib.sha256(), 0, []
+def _contents(file: _GrowingFile) -> bytes:
+    """A line of JSON about the archive, then a record for each member."""
+    whole, size, members = hashlib.sha256(), 0, bytearray()
 
     def watch(raw: bytes) -> None:
         nonlocal size
-        digest.update(raw)
+        whole.update(raw)
         size += len(raw)
 
     try:
         with closing(read_members(file, _OURS, watch)) as found:
             for member, content in found:
-                content_digest = hashlib.sha256()
+                crc, digest = 0, hashlib.sha256()
                 for piece in content:
-                    content_digest.update(piece)
-                sha256 = content_digest.hexdigest() if member.kind == FILE else ""
-                members.append((member.name, member.kind, member.size, member.mode, sha256))
+                    crc = crc32(piece, crc)
+                    digest.update(piece)
+                members += _MEMBER.pack(_fingerprint(*member[:4], crc), digest.digest())
     except (ArchiveError, OSError) as error:
-        return {"damage": str(error)}
-    return {"sha256": digest.hexdigest(), "size": size, "members": members}
+        return json.dumps({"damage": str(error)}).encode()
+    return json.dumps({"sha256": whole.hexdigest(), "size": size}).encode() + b"\n" + members
+
+
+def _fingerprint(name: str, kind: str, size: int, mode: int, crc: int) -> bytes:
+    return hashlib.sha256(f"{name}\0{kind}\0{size}\0{mode}\0{crc}".encode()).digest()

@@ -9,15 +9,13 @@ archive is whole: every checksum held, two zero blocks ended it, only zeros foll
 
 from __future__ import annotations
 
-import os
 import sys
 from contextlib import closing
-from typing import TYPE_CHECKING, Callable, Generator, Iterator, NamedTuple, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Generator, Iterator, Mapping, NamedTuple, Tuple
 
-from mims.archive.files import open_regular, reading
+from mims.archive.files import open_regular, reading, unchanged
 from mims.archive.names import DEPTH_LIMIT, ArchiveError, Namespace, checked_name
 from mims.archive.streams import Ahead, decompressed
-from mims.errors import InputError
 from mims.text import printable
 
 if TYPE_CHECKING:
@@ -49,6 +47,15 @@ class Limits(NamedTuple):
     ratio: float = 1000
     depth: int = DEPTH_LIMIT  # folders in one another
 
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> Limits:
+        """What the settings say; those of that name are in every contract."""
+        names = ("MAX_MEMBERS", "MAX_UNPACKED_BYTES", "MAX_COMPRESSION_RATIO")
+        return cls(*(settings[name] for name in names))
+
+
+DEFAULT_LIMITS = Limits()
+
 
 class Member(NamedTuple):
     """A file, folder or link of an archive. Sizes in bytes, times in seconds since 1970."""
@@ -70,7 +77,7 @@ def _unwatched(_: bytes) -> None:
 
 def read_archive(
     path: Path,
-    limits: Limits = Limits(),  # noqa: B008 - immutable
+    limits: Limits = DEFAULT_LIMITS,
     watch: Callable[[bytes], None] = _unwatched,
 ) -> Members:
     """Yield each member with its content; content that is not read is checked and skipped.
@@ -82,14 +89,11 @@ def read_archive(
         InputError: the file can't be read, or changed meanwhile.
 
     """
-    with reading(path), open_regular(path) as file:
-        before = os.fstat(file.fileno())
-        with closing(read_members(file, limits, watch)) as members:
-            for member, content in members:
-                yield member, _content(path, content)
-        after = os.fstat(file.fileno())
-    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
-        raise InputError(f"{path} changed while it was read; run again when it is complete")
+    with unchanged(path), reading(path), open_regular(path) as file, closing(
+        read_members(file, limits, watch)
+    ) as members:
+        for member, content in members:
+            yield member, _content(path, content)
 
 
 def _content(path: Path, content: Iterator[memoryview]) -> Iterator[memoryview]:
@@ -99,7 +103,7 @@ def _content(path: Path, content: Iterator[memoryview]) -> Iterator[memoryview]:
 
 def read_members(
     file: Readable,
-    limits: Limits = Limits(),  # noqa: B008 - immutable
+    limits: Limits = DEFAULT_LIMITS,
     watch: Callable[[bytes], None] = _unwatched,
 ) -> Members:
     """Do the same for a file that is open."""
@@ -264,6 +268,14 @@ def _text(raw: bytes, what: str) -> str:
         raise ArchiveError(f"member '{escaped[:300]}': its {what} is not UTF-8") from None
 
 
+def _field(field: bytes, what: str) -> str:
+    """Text up to the NUL that ends it; readers disagree on what may hide behind it."""
+    text = _text(field.rstrip(b"\0"), what)
+    if "\0" in text:
+        raise ArchiveError(f"member '{printable(text)}': its {what} holds a NUL")
+    return text
+
+
 def _extension(header: bytes, blocks: _Blocks) -> bytes:
     size = _number(header[124:136], "size")
     if not 0 <= size <= _PAX_LIMIT:
@@ -301,7 +313,8 @@ def _pax(content: bytes) -> _Extended:
         length = int(digits) if digits.isdigit() and len(digits) < 8 else 0
         record, content = content[:length], content[length:]
         key, equals, value = record[len(digits) + 1 : -1].partition(b"=")
-        if not (space and equals and len(record) == length and record.endswith(b"\n")):
+        whole = space and equals and len(record) == length and record.endswith(b"\n")
+        if not whole or b"\0" in key:
             raise ArchiveError("a pax header is malformed")
         if key.startswith(b"GNU.sparse."):
             raise ArchiveError("it holds a sparse file")
@@ -326,9 +339,10 @@ def _pax(content: bytes) -> _Extended:
 def _member(header: bytes, kind: bytes, extended: _Extended) -> Member:
     raw = extended.name
     if raw is None:
-        raw = _text(header[:100].split(b"\0", 1)[0], "name")
+        raw = _field(header[:100], "name")
         if header[257:263] == b"ustar\0":  # GNU's own magic has other fields here
-            prefix = _text(header[345:500].split(b"\0", 1)[0], "name")
+            # star keeps two times behind a shorter prefix.
+            prefix = _field(header[345 : 476 if header[508:] == b"tar\0" else 500], "name")
             raw = f"{prefix}/{raw}" if prefix else raw
     name = checked_name(raw)
     if kind in _REFUSED:
@@ -343,7 +357,7 @@ def _member(header: bytes, kind: bytes, extended: _Extended) -> Member:
         raise ArchiveError(f"a {sort} has no name")
     target = extended.target
     if target is None:
-        target = _text(header[157:257].split(b"\0", 1)[0], "target")
+        target = _field(header[157:257], "target")
     return Member(
         name=name,
         kind=sort,

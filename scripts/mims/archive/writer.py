@@ -6,10 +6,10 @@ where a name or size needs one; owner 0:0 without names, mode 0755 or 0644.
 
 from __future__ import annotations
 
-import hashlib
 import struct
 from typing import TYPE_CHECKING, Iterable
 
+from mims.archive.gz import crc32
 from mims.archive.names import PATH_LIMIT, ArchiveError
 from mims.archive.reader import BLOCK
 
@@ -33,23 +33,23 @@ class TarWriter:
 
     def add_file(
         self, name: str, size: int, mode: int, mtime: int, content: Iterable[Bytes]
-    ) -> str:
-        """Write a file of `size` bytes and give its SHA-256.
+    ) -> int:
+        """Write a file of `size` bytes and give its CRC-32.
 
         Raises:
             ArchiveError: the content has another size.
 
         """
         self._sink.write(_headers(name, b"0", size, mode, mtime))
-        digest, written = hashlib.sha256(), 0
+        crc, written = 0, 0
         for piece in content:
-            digest.update(piece)
+            crc = crc32(piece, crc)
             written += len(piece)
             self._sink.write(piece)
         if written != size:
             raise ArchiveError(f"'{name}' has {written} bytes where {size} were announced")
         self._sink.write(bytes(-size % BLOCK))
-        return digest.hexdigest()
+        return crc
 
     def close(self) -> None:
         """Write the end-of-archive mark."""
@@ -86,8 +86,9 @@ def _header(name: bytes, kind: bytes, size: int, mode: int, mtime: int) -> bytes
     """One ustar header. POSIX.1-2017, pax, 'ustar Interchange Format'."""
     owner, target = b"%07o" % 0, b""
     fields = (name, b"%07o" % mode, owner, owner, b"%011o" % size, b"%011o" % mtime)
-    header = _USTAR.pack(*fields, b" " * 8, kind, target, b"ustar", b"00")
-    return header[:148] + b"%06o\0 " % sum(header) + header[156:]
+    told = (*fields, b" " * 8, kind, target, b"ustar", b"00")
+    header = _USTAR.pack(*told)
+    return header[:148] + b"%06o\0 " % sum(b"".join(told)) + header[156:]
 
 
 def _record(key: bytes, value: bytes) -> bytes:

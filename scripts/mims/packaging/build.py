@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
 from mims import __version__
 from mims.archive.gz import GzipWriter
-from mims.archive.manifest import MANIFEST, Entry, manifest_json
+from mims.archive.manifest import MANIFEST, Entry, manifest_lines
 from mims.archive.names import DEPTH_LIMIT, ArchiveError, Namespace
-from mims.archive.readback import ReadBack
+from mims.archive.readback import Proven, ReadBack
 from mims.archive.reader import FILE, FOLDER, Limits
 from mims.archive.writer import TarWriter, canonical_mode
 from mims.errors import InputError, Problems
 from mims.outputs import Output, writing
 from mims.packaging.sources import PACKAGE, Source, find_sources
-from mims.text import listed, printable, size
+from mims.text import listed, size
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from mims.job import Job, Progress
 
 log = logging.getLogger("mims")
+
+_ARCHIVES = (".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz", ".tar.zst", ".zip", ".7z")
 
 
 def build_package(job: Job) -> Mapping[str, Any]:
@@ -46,17 +48,17 @@ def build_package(job: Job) -> Mapping[str, Any]:
     with Output(folder / PACKAGE) as archive, Output(folder / MANIFEST) as manifest:
         with writing(archive.path), ReadBack(archive.file) as back:
             contents = write_package(back, sources, settings, job)
-        digest, archive_size = back.compare(contents.entries)
+        proven = back.compare(contents.entries)
         with writing(manifest.path):
-            head = _manifest_head(settings, sources, contents, digest, archive_size)
-            manifest.file.write(manifest_json(head, contents.entries).encode())
+            head = _manifest_head(settings, sources, contents, proven)
+            manifest.file.writelines(map(str.encode, manifest_lines(head, proven.entries)))
         archive.publish()
         manifest.publish()
-    _log_package(archive.path, contents, archive_size)
+    _log_package(archive.path, contents, proven.size)
     return {
         "package": str(archive.path),
-        "sha256": digest,
-        "size": archive_size,
+        "sha256": proven.sha256,
+        "size": proven.size,
         "unpacked_size": contents.unpacked_size,
         "members": len(contents.entries),
     }
@@ -81,6 +83,15 @@ class Contents:
         self.names = Namespace()
 
     @property
+    def nested(self) -> list[str]:
+        """Archives among the model's files."""
+        return [
+            entry.name
+            for entry in self.entries
+            if entry.name.endswith(_ARCHIVES) and entry.source.startswith("model_input")
+        ]
+
+    @property
     def unpacked_size(self) -> int:
         """Bytes in all files."""
         return sum(entry.size for entry in self.entries)
@@ -101,24 +112,20 @@ def write_package(
         tar = TarWriter(sink)
         with job.progress("packaging", total) as progress:
             for source in sources:
-                _write_source(tar, source, contents, _limits(settings), progress)
+                _write_source(tar, source, contents, Limits.of(settings), progress)
         tar.close()
     return contents
-
-
-def _limits(settings: Mapping[str, Any]) -> Limits:
-    return Limits(
-        settings["MAX_MEMBERS"], settings["MAX_UNPACKED_BYTES"], settings["MAX_COMPRESSION_RATIO"]
-    )
 
 
 def _write_source(
     tar: TarWriter, source: Source, contents: Contents, limits: Limits, progress: Progress
 ) -> None:
-    digest, files = hashlib.sha256(), 0
+    digest, archive_size, files = hashlib.sha256(), 0, 0
 
     def watch(raw: bytes) -> None:
+        nonlocal archive_size
         digest.update(raw)
+        archive_size += len(raw)
         progress.advance(len(raw))
 
     taken = frozenset(contents.names.files)
@@ -130,25 +137,24 @@ def _write_source(
             if member.kind == FOLDER:
                 if contents.names.add_folder(name):
                     tar.add_folder(name, member.mtime)
-                    contents.entries.append(Entry(name, FOLDER, 0, 0o755, "", source.label))
+                    contents.entries.append(Entry(name, FOLDER, 0, 0o755, 0, source.label))
                 continue
             if name in taken and source.channel == "model_input":
                 contents.replaced.append(name)
                 continue
             contents.names.add_file(name)
             mode = canonical_mode(member.mode)
-            log.debug("%s: %s, %s", source.label, printable(member.name), size(member.size))
-            sha256 = tar.add_file(name, member.size, mode, member.mtime, content)
+            log.debug("%s: %s, %d bytes", source.label, member.name, member.size)
+            crc = tar.add_file(name, member.size, mode, member.mtime, content)
             copy_of = member.target and source.place + member.target
-            entry = Entry(name, FILE, member.size, mode, sha256, source.label, copy_of)
+            entry = Entry(name, FILE, member.size, mode, crc, source.label, copy_of)
             contents.entries.append(entry)
             if not source.is_archive:
                 progress.advance(member.size)
-    if not files and source.channel != "calibration_input":
+    if not files and not source.may_be_empty:
         raise InputError(f"{source.path} holds no file")
     if source.is_archive:
-        status = source.path.stat()
-        contents.archives[source.label] = {"sha256": digest.hexdigest(), "size": status.st_size}
+        contents.archives[source.label] = {"sha256": digest.hexdigest(), "size": archive_size}
     log.info("%s: %d files", source.label, files)
 
 
@@ -156,13 +162,12 @@ def _manifest_head(
     settings: Mapping[str, Any],
     sources: Sequence[Source],
     contents: Contents,
-    digest: str,
-    archive_size: int,
+    proven: Proven,
 ) -> dict[str, Any]:
     return {
         "tool": f"mims {__version__}",
         "layout": settings["PACKAGE_LAYOUT"],
-        "archive": {"name": PACKAGE, "sha256": digest, "size": archive_size},
+        "archive": {"name": PACKAGE, "sha256": proven.sha256, "size": proven.size},
         "unpacked_size": contents.unpacked_size,
         "sources": [
             {"name": source.label, **contents.archives.get(source.label, {})} for source in sources
@@ -178,6 +183,8 @@ def _log_package(path: Path, contents: Contents, archive_size: int) -> None:
         log.warning("'%s' and '%s' are one name to some file systems", name, alike)
     if contents.replaced:
         log.warning("other inputs replace these of the model: %s", listed(contents.replaced))
+    if contents.nested:
+        log.warning("kept as they are, not unpacked: %s", listed(contents.nested))
     log.info(
         "%s: %d members, %s from %s (%.0f %%)",
         path,

@@ -7,14 +7,15 @@ channel it came by and the place its members get. Reads no content.
 from __future__ import annotations
 
 import logging
+import os
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Callable, Mapping
 
 from mims.archive.files import reading
-from mims.archive.folder import read_folder
+from mims.archive.folder import folder_size, read_folder
 from mims.archive.links import read_resolved
-from mims.archive.model import find_archive
+from mims.archive.model import find_archive, names_of
 from mims.errors import InputError, Problems
 from mims.text import listed
 
@@ -41,7 +42,6 @@ LEFTOVERS = (
     "*~",
     ".*.sw[op]",
 )
-_NESTED = (".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz", ".zip")
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,8 @@ class Source:
     place: str
     is_archive: bool = False
     leftovers: tuple[str, ...] = ()  # patterns of names to exclude
-    elsewhere: tuple[str, ...] = ()  # names that belong to another source
+    elsewhere: frozenset[str] = frozenset()  # names that belong to another source
+    may_be_empty: bool = False
     excluded: list[str] = field(default_factory=list)  # known when it has been read
 
     @property
@@ -71,7 +72,7 @@ class Source:
         """Bytes on disk."""
         if self.is_archive:
             return self.path.stat().st_size
-        return sum(path.lstat().st_size for path in self.path.rglob("*"))
+        return folder_size(self.path)
 
     def _wanted(self, name: str) -> bool:
         leftover = any(fnmatchcase(name.rpartition("/")[2], pattern) for pattern in self.leftovers)
@@ -92,8 +93,10 @@ def find_sources(job: Job, settings: Mapping[str, Any]) -> list[Source]:
     with problems.gather():
         sources.append(_code(job.path("script_input"), settings["INFERENCE_ENTRY_POINT"]))
     calibration = job.path("calibration_input")
-    if calibration.exists():
-        sources.append(Source("calibration_input", calibration, CALIBRATION_PLACE))
+    if os.path.lexists(str(calibration)):
+        sources.append(
+            Source("calibration_input", calibration, CALIBRATION_PLACE, may_be_empty=True)
+        )
     with problems.gather():
         sources += _model(job.path("model_input"), MODEL_PLACE[settings["PACKAGE_LAYOUT"]])
     problems.raise_any()
@@ -132,18 +135,16 @@ def _model(path: Path, place: str) -> list[Source]:
     Loose files first: whoever laid them beside an archive meant them.
     """
     archive = find_archive(path)
+    if archive is not None and not path.is_dir():
+        return [Source("model_input", archive, place, is_archive=True)]
+    names = frozenset() if archive is None else names_of(archive, path)
+    loose = sorted({entry.name for entry in path.iterdir()} - names)
     sources = []
-    loose = sorted({entry.name for entry in path.iterdir()} if path.is_dir() else ())
-    if archive is not None and archive.name in loose:
-        loose.remove(archive.name)
-    for name in loose:
-        if name.endswith(_NESTED):
-            log.warning("model_input: %s is kept as it is, not unpacked", name)
     if loose:
         if archive is not None:
             log.info("model_input: %s goes in beside %s", listed(loose), archive.name)
-        elsewhere = () if archive is None else (archive.name,)
-        sources.append(Source("model_input", path, place, elsewhere=elsewhere))
+        beside = archive is not None
+        sources.append(Source("model_input", path, place, elsewhere=names, may_be_empty=beside))
     if archive is not None:
         is_archive = not archive.is_dir()
         sources.append(Source("model_input", archive, place, is_archive=is_archive))

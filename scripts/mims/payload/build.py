@@ -1,145 +1,121 @@
-"""The flow of payloads: artifacts, fields, values, samples, archive, read back.
+"""The flow of payloads: artifacts, fields, content, samples, archive, read back, metadata.
 
-Goes in: the channel model_input and the settings of MIMS_PAYLOAD_CONTRACT. Comes out:
-payload.tar.gz with one sample request a content type, and metadata.json that describes them.
+Goes in: the channels and settings of MIMS_PAYLOAD_CONTRACT. Comes out: payload.tar.gz with the
+sample requests, and metadata.json that describes it.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import time
-from typing import TYPE_CHECKING, Any, Callable, Mapping, NamedTuple, Sequence
+from typing import TYPE_CHECKING, Any, Callable, Mapping, Sequence
 
-from mims import __version__
 from mims.archive.gz import GzipWriter
 from mims.archive.manifest import Entry
-from mims.archive.readback import ReadBack
-from mims.archive.reader import FILE
+from mims.archive.readback import Proven, ReadBack
+from mims.archive.reader import FILE, Limits
 from mims.archive.writer import TarWriter
 from mims.contracts import CSV
-from mims.errors import InputError, MimsError, Problems
+from mims.errors import Problems
 from mims.outputs import Output, writing
 from mims.payload.artifacts import read_artifacts
-from mims.payload.fields import Field, model_fields
-from mims.payload.formats import LARGEST_REQUEST, formats, same_record
-from mims.payload.values import Chosen, choose_values
+from mims.payload.content import CUSTOM, from_custom, made_up
+from mims.payload.custom import CustomFile, read_custom_file
+from mims.payload.fields import model_fields
+from mims.payload.metadata import METADATA, describe, metadata_json
+from mims.payload.samples import RECOMMENDER, Sample, check_layout, make_samples
+from mims.payload.values import choose_values
 from mims.text import listed, size
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from mims.job import Job
 
 log = logging.getLogger("mims")
 
 PAYLOAD = "payload.tar.gz"
-METADATA = "metadata.json"
+_MADE_UP = ("DEFAULT_NUMERIC_VALUE", "DEFAULT_TEXT_VALUE", "FIELD_DEFAULTS")
 
 
 def build_payload(job: Job, clock: Callable[[], float] = time.time) -> Mapping[str, Any]:
     """Make the sample payloads; give what the exit message reports."""
-    problems = Problems()
-    with problems.gather():
-        settings = job.settings()
-    with problems.gather():
-        job.require_inputs()
-    problems.raise_any()
+    settings, custom = read_order(job)
     content_types = settings["CONTENT_TYPES"]
-    artifacts = read_artifacts(job.path("model_input"), columns_matter=CSV in content_types)
-    fields = model_fields(artifacts.hyperparameters, artifacts.columns)
+    by_position = CSV in content_types or (custom is not None and custom.suffix == ".csv")
+    artifacts = read_artifacts(job.path("model_input"), by_position, Limits.of(settings))
+    fields = model_fields(artifacts.hyperparameters, artifacts.columns, artifacts.categories)
     log.info("%s: %d fields: %s", artifacts.source, len(fields), listed(f.name for f in fields))
     timestamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(clock()))
-    values = choose_values(fields, settings, timestamp)
-    samples = make_samples(values, content_types, settings["CSV_HEADER"])
-    metadata = describe(fields, values, samples, settings["CSV_HEADER"])
-    with Output(job.path("payload_sample") / PAYLOAD) as archive:
-        with writing(archive.path), ReadBack(archive.file) as back:
-            entries = write_archive(back, [*samples, metadata])
-        digest, archive_size = back.compare(entries)
-        archive.publish()
-    log.info("%s: %s, %s", archive.path, listed(content_types), size(archive_size))
+    by_name = "DEFAULT_TEXT_VALUE" not in job.environ
+    values = choose_values(fields, settings, timestamp, by_name=by_name)
+    if custom is None:
+        content = made_up(values)
+    else:
+        content = from_custom(custom, fields, values, settings["CSV_HEADER"])
+    samples = make_samples(content.records, settings)
+    description = describe(fields, content, samples, settings)
+    proven = write_payload(job.path("payload_sample"), samples, description)
     return {
-        "payload": str(archive.path),
-        "sha256": digest,
-        "size": archive_size,
+        "payload": str(job.path("payload_sample") / PAYLOAD),
+        "sha256": proven.sha256,
+        "size": proven.size,
         "fields": len(fields),
+        "records": len(content.records.rows),
         "content_types": content_types,
     }
 
 
-class Sample(NamedTuple):
-    """A file of the payload archive."""
-
-    name: str
-    content_type: str
-    body: bytes
-
-
-def make_samples(
-    values: Mapping[str, Chosen], content_types: Sequence[str], csv_header: bool
-) -> list[Sample]:
-    """Write the record in each content type, and read it back.
+def read_order(job: Job) -> tuple[dict[str, Any], CustomFile | None]:
+    """Read the settings and the custom payload's file, and see that the inputs are there.
 
     Raises:
-        InputError: a sample is larger than an endpoint takes.
-        MimsError: a sample reads back differently.
+        InputError: with every problem that was found.
 
     """
-    record = {name: chosen.value for name, chosen in values.items()}
-    known = formats(csv_header)
-    samples = []
-    for content_type in content_types:
-        form = known[content_type]
-        body = form.write(record).encode()
-        if len(body) > LARGEST_REQUEST:
-            raise InputError(
-                f"the {content_type} sample has {len(body)} bytes; InvokeEndpoint takes "
-                f"{LARGEST_REQUEST}: shorten the values"
-            )
-        if not same_record(record, form.read(body.decode(), list(record))):
-            raise MimsError(f"the {content_type} sample reads back differently")
-        samples.append(Sample(form.file, content_type, body))
-    return samples
+    problems = Problems()
+    with problems.gather():
+        settings = job.settings()
+        check_layout(settings)
+    with problems.gather():
+        job.require_inputs()
+    with problems.gather():
+        custom = read_custom_file(job.path(CUSTOM))
+    problems.raise_any()
+    if custom is not None:
+        unused = [name for name in _MADE_UP if name in job.environ]
+        if unused:
+            log.warning("not used, as the custom payload gives the values: %s", listed(unused))
+    return settings, custom
 
 
-def describe(
-    fields: Sequence[Field],
-    values: Mapping[str, Chosen],
-    samples: Sequence[Sample],
-    csv_header: bool,
-) -> Sample:
-    """Make metadata.json: what the samples are, and the variable list that registration takes."""
-    metadata = {
-        "tool": f"mims {__version__}",
-        "content_types": [sample.content_type for sample in samples],
-        "csv_header": csv_header,
-        "fields": [
-            {"name": field.name, "type": field.type, "value_from": values[field.name].source}
-            for field in fields
-        ],
-        "files": [
-            {
-                "name": sample.name,
-                "content_type": sample.content_type,
-                "size": len(sample.body),
-                "sha256": hashlib.sha256(sample.body).hexdigest(),
-            }
-            for sample in samples
-        ],
-        "source_model_inference_input_variable_list": {f.name: f.type for f in fields},
-    }
-    text = json.dumps(metadata, ensure_ascii=False, indent=2) + "\n"
-    return Sample(METADATA, "application/json", text.encode())
+def write_payload(
+    folder: Path, samples: Sequence[Sample], description: Mapping[str, Any]
+) -> Proven:
+    """Write the archive, and metadata.json beside it; give what the disk holds."""
+    files = {sample.name: sample.body for sample in samples}
+    if description["layout"] != RECOMMENDER:
+        files[METADATA] = metadata_json(description)
+    with Output(folder / PAYLOAD) as archive, Output(folder / METADATA) as metadata:
+        with writing(archive.path), ReadBack(archive.file) as back:
+            entries = write_archive(back, files)
+        proven = back.compare(entries)
+        with writing(metadata.path):
+            itself = {"name": PAYLOAD, "sha256": proven.sha256, "size": proven.size}
+            metadata.file.write(metadata_json({**description, "archive": itself}))
+        archive.publish()
+        metadata.publish()
+    log.info("%s: %d samples, %s", archive.path, len(samples), size(proven.size))
+    return proven
 
 
-def write_archive(file: ReadBack, samples: Sequence[Sample]) -> list[Entry]:
+def write_archive(file: ReadBack, files: Mapping[str, bytes]) -> list[Entry]:
     """Write the payload archive; its members carry no time, so that a rerun gives the same."""
     entries = []
     with GzipWriter(file) as sink:
         tar = TarWriter(sink)
-        for sample in samples:
-            length = len(sample.body)
-            digest = tar.add_file(sample.name, length, 0o644, 0, [sample.body])
-            entries.append(Entry(sample.name, FILE, length, 0o644, digest, "payload"))
+        for name, body in files.items():
+            crc = tar.add_file(name, len(body), 0o644, 0, [body])
+            entries.append(Entry(name, FILE, len(body), 0o644, crc, "payload"))
         tar.close()
     return entries

@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from mims.archive.files import reading
+from mims.archive.reader import Limits
 from mims.errors import InputError, Problems, ServiceError
 from mims.registration.artifacts import Artifact
 from mims.registration.backends.base import Registration, Submission
@@ -45,6 +47,7 @@ class Order:
     config: RegistrationConfig
     workflow_id: str
     timeout: int  # seconds
+    limits: Limits  # of the archives
     metadata_at: Location | None
 
 
@@ -61,7 +64,7 @@ def register(
 
     """
     order = read_order(job)
-    verified = verify(job, order.config)
+    verified = verify(job, order.config, order.limits)
     submitted: list[tuple[Backend, Registration]] = []
     regions: dict[str, dict[str, Any]] = {}
     failures: list[str] = []
@@ -104,11 +107,12 @@ def read_order(job: Job) -> Order:
         metadata_at = _metadata_at(job.environ.get("PERFORMANCE_METADATA_PATH"))
     with problems.gather():
         job.require_inputs()
-    if job.path("config").exists():
-        with problems.gather():
+    with problems.gather(), reading(job.path("config")):
+        if job.path("config").exists():
             config = load_config(job.path("config"), job.environ)
     problems.raise_any()
-    return Order(config, workflow_id, settings["REGISTRATION_TIMEOUT_SECONDS"], metadata_at)
+    timeout = settings["REGISTRATION_TIMEOUT_SECONDS"]
+    return Order(config, workflow_id, timeout, Limits.of(settings), metadata_at)
 
 
 @contextmanager

@@ -1,23 +1,33 @@
 """Sample requests: what is checked of them before anything moves.
 
 Goes in: the payload's archive, as mims_payload.py or anybody else made it, and the config. Comes
-out: a `Payload` whose samples are what its metadata.json lists, if it has one; and the config with
-the input variables that the payload shows.
+out: a `Payload` that is what its metadata.json says, which lies in the archive, beside it, or both;
+where there is none, the samples' names tell their content types. And the config with the input
+variables that the payload shows.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic import BaseModel
 
-from mims.archive.reader import FILE, read_archive
+from mims.archive.reader import DEFAULT_LIMITS, FILE, FOLDER
 from mims.contracts import CSV, JSON, JSON_LINES
-from mims.errors import InputError
+from mims.errors import InputError, Problems
 from mims.registration.artifacts import Artifact, Digest
-from mims.registration.inputs import JSON_LIMIT, find_file, json_object, parsed
+from mims.registration.inputs import (
+    JSON_LIMIT,
+    find_file,
+    json_object,
+    own_file,
+    parsed,
+    read_json_object,
+    read_unpackable,
+)
 from mims.registration.parameters import Variables, VariableType  # noqa: TC001 - pydantic reads it
 from mims.text import listed, printable, size
 
@@ -25,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from mims.archive.reader import Limits
     from mims.registration.config import RegistrationConfig
 
 log = logging.getLogger("mims")
@@ -43,6 +54,11 @@ class Payload:
     variables: Mapping[str, VariableType]
 
 
+class _Archive(BaseModel):
+    sha256: str
+    size: int
+
+
 class _Sample(BaseModel):
     name: str
     content_type: str
@@ -51,11 +67,21 @@ class _Sample(BaseModel):
 
 
 class _Metadata(BaseModel):
+    archive: _Archive | None = None  # only the copy beside the archive can know it
     files: list[_Sample] = []
     source_model_inference_input_variable_list: Variables = {}
 
 
-def verify_payload(channel: Path, seen: Callable[[bytes], None]) -> Payload | None:
+class _Contents(NamedTuple):
+    """What a payload's archive holds."""
+
+    samples: dict[str, tuple[int, str]]  # size in bytes and SHA-256, by name
+    metadata: bytes | None
+
+
+def verify_payload(
+    channel: Path, seen: Callable[[bytes], None], limits: Limits = DEFAULT_LIMITS
+) -> Payload | None:
     """Check the sample requests, if there are any: whole, and as their metadata says.
 
     Raises:
@@ -63,48 +89,118 @@ def verify_payload(channel: Path, seen: Callable[[bytes], None]) -> Payload | No
 
     """
     file = find_file(channel, "payload.tar.gz", ".tar.gz", "GeneratedPayloadSamples")
-    if file is None or not file.exists():
+    if file is None:
         log.info("payload: none at %s", channel)
         return None
     digest = Digest(seen)
-    samples, content = _read(file, digest)
-    what = f"{file}: {METADATA}"
-    metadata = parsed(_Metadata, json_object(content, what), what) if content else _Metadata()
-    problems = [
-        f"{file}: sample {name} has {sample.size} bytes; an endpoint takes {REQUEST_LIMIT}"
-        for name, sample in samples.items()
-        if sample.size > REQUEST_LIMIT
-    ]
-    for said in metadata.files:
-        found = samples.get(said.name)
-        if found is None or (said.sha256, said.size) != (found.sha256, found.size):
-            is_not = "which is not there" if found is None else "but not with this size and sha256"
-            problems.append(f"{what} lists {printable(said.name)}, {is_not}: make it again")
-    if problems:
-        raise InputError(*problems)
-    log.info("payload: %d samples, %s, sha256 %s", len(samples), size(digest.size), digest.sha256)
+    contents = _read(file, limits, digest)
+    problems = Problems(
+        f"{file}: sample {name} has {count} bytes; an endpoint takes {REQUEST_LIMIT}"
+        for name, (count, _) in contents.samples.items()
+        if count > REQUEST_LIMIT
+    )
+    metadata = _Metadata()
+    with problems.gather():
+        metadata = _metadata(file, channel, contents, digest)
+    problems.raise_any()
+    log.info(
+        "payload: %d samples, %s, sha256 %s",
+        len(contents.samples),
+        size(digest.size),
+        digest.sha256,
+    )
     stated = {sample.content_type for sample in metadata.files}
-    by_ending = {_BY_ENDING[e] for e in _BY_ENDING if any(name.endswith(e) for name in samples)}
+    endings = [e for e in _BY_ENDING if any(name.endswith(e) for name in contents.samples)]
     return Payload(
         digest.artifact("payload.tar.gz", file),
-        frozenset(stated or by_ending),
+        frozenset(stated or (_BY_ENDING[ending] for ending in endings)),
         metadata.source_model_inference_input_variable_list,
     )
 
 
-def _read(file: Path, digest: Digest) -> tuple[dict[str, Digest], bytes]:
-    """Digest each sample; give the metadata's content apart."""
-    samples: dict[str, Digest] = {}
-    metadata = bytearray()
-    for member, chunks in read_archive(file, watch=digest.update):
-        if member.name == METADATA:
+def _read(file: Path, limits: Limits, digest: Digest) -> _Contents:
+    """Digest each sample. A link has no digest of its own, so metadata can't speak for it."""
+    samples: dict[str, tuple[int, str]] = {}
+    metadata = None
+    for member, chunks in read_unpackable(file, limits, digest.update):
+        if member.kind == FOLDER:
+            continue
+        if member.name == METADATA and member.kind == FILE:
+            metadata = bytearray()
             for chunk in chunks:
                 metadata += chunk[: JSON_LIMIT + 1 - len(metadata)]
-        elif member.kind == FILE:
-            samples[member.name] = Digest()
-            for chunk in chunks:
-                samples[member.name].update(bytes(chunk))
-    return samples, bytes(metadata)
+            continue
+        sample = Digest()
+        for chunk in chunks:
+            sample.update(bytes(chunk))
+        samples[member.name] = (sample.size, sample.sha256 if member.kind == FILE else "")
+    return _Contents(samples, None if metadata is None else bytes(metadata))
+
+
+def _metadata(file: Path, channel: Path, contents: _Contents, digest: Digest) -> _Metadata:
+    """Give what is said of the payload, in the archive or beside it, when that is so.
+
+    Raises:
+        InputError: the archive or a sample is another, or the two say different things.
+
+    """
+    inside = beside = None
+    place = f"{file}: {METADATA}"
+    if contents.metadata is not None:
+        inside = parsed(_Metadata, json_object(contents.metadata, place), place)
+    path = channel / METADATA
+    if channel.is_dir() and os.path.lexists(path):
+        raw = read_json_object(own_file(path, channel), "the payload's metadata")
+        found = parsed(_Metadata, raw, str(path))
+        if found.archive or found.files:  # else it tells of something else
+            beside, place = found, str(path)
+    if beside and beside.archive:
+        _compare(beside.archive, path, file, digest)
+    if beside and inside and _said(beside) != _said(inside):
+        raise InputError(
+            f"{path} and the {METADATA} in {file.name} say different things: one of them was "
+            "changed afterwards; make the payload again"
+        )
+    metadata = beside or inside or _Metadata()
+    _compare_samples(metadata, contents, place)
+    return metadata
+
+
+def _said(metadata: _Metadata) -> str:
+    return metadata.model_dump_json(exclude={"archive"})
+
+
+def _compare(said: _Archive, path: Path, file: Path, digest: Digest) -> None:
+    if (said.sha256, said.size) != (digest.sha256, digest.size):
+        raise InputError(
+            f"{file} is not what {path.name} beside it says: sha256 {digest.sha256} and "
+            f"{digest.size} bytes, not {printable(said.sha256)} and {said.size}; one of them was "
+            "changed afterwards: make the payload again"
+        )
+
+
+def _compare_samples(metadata: _Metadata, contents: _Contents, place: str) -> None:
+    names = {sample.name for sample in metadata.files}
+    missing = sorted(names - contents.samples.keys())
+    unlisted = sorted(contents.samples.keys() - names) if names else []
+    changed = [
+        sample.name
+        for sample in metadata.files
+        if contents.samples.get(sample.name, (sample.size, sample.sha256))
+        != (sample.size, sample.sha256)
+    ]
+    problems = Problems()
+    if missing:
+        problems.found.append(f"{place} lists {listed(missing)}, which is not there: make it again")
+    if changed:
+        problems.found.append(
+            f"{place} lists {listed(changed)}, but not with this size and sha256: make it again"
+        )
+    if unlisted:
+        problems.found.append(
+            f"{place} does not list {listed(unlisted)}, which the archive holds: make it again"
+        )
+    problems.raise_any()
 
 
 def fit(config: RegistrationConfig, payload: Payload) -> RegistrationConfig:

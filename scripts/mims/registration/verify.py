@@ -2,24 +2,36 @@
 
 Goes in: the channels' paths and the config. Comes out: `Verified`, artifacts with digests taken
 from the very bytes that were checked, and the config with the input variables that the payload
-shows. Or one `InputError` with all that is wrong: an archive that is not whole, a digest that
-is not its manifest's, an entry point that the package lacks, samples that don't fit the config.
+shows. Or one `InputError` with all that is wrong: an archive that is not whole or would harm who
+unpacks it, a digest that is not its manifest's, an entry point that the package lacks, samples
+that don't fit the config.
 Reads each archive once; never extracts, never asks a service.
 """
 
 from __future__ import annotations
 
 import logging
+import os
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
+from mims.archive.files import open_regular
 from mims.archive.manifest import MANIFEST
-from mims.archive.reader import FOLDER, read_archive
+from mims.archive.reader import DEFAULT_LIMITS, FOLDER
 from mims.errors import InputError, Problems
 from mims.registration.artifacts import Artifact, Digest
-from mims.registration.inputs import find_file, parsed, read_json_object
+from mims.registration.inputs import (
+    find_file,
+    json_object,
+    own_file,
+    parsed,
+    read_json_object,
+    read_small,
+    read_unpackable,
+)
 from mims.registration.samples import fit, verify_payload
 from mims.text import listed, printable, size
 
@@ -27,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from mims.archive.reader import Limits
     from mims.job import Job
     from mims.registration.config import RegistrationConfig
 
@@ -45,7 +58,7 @@ class Verified:
     metadata: Artifact | None
 
 
-def verify(job: Job, config: RegistrationConfig) -> Verified:
+def verify(job: Job, config: RegistrationConfig, limits: Limits = DEFAULT_LIMITS) -> Verified:
     """Check everything that is to be registered.
 
     Raises:
@@ -61,9 +74,9 @@ def verify(job: Job, config: RegistrationConfig) -> Verified:
             progress.advance(len(chunk))
 
         with problems.gather():
-            model = verify_package(channels[0], config.inference_entry_point, seen)
+            model = verify_package(channels[0], config.inference_entry_point, seen, limits)
         with problems.gather():
-            payload = verify_payload(channels[1], seen)
+            payload = verify_payload(channels[1], seen, limits)
             config = config if payload is None else fit(config, payload)
         with problems.gather():
             metadata = read_metadata(job.path("metadata"))
@@ -72,11 +85,16 @@ def verify(job: Job, config: RegistrationConfig) -> Verified:
 
 
 def _bytes_in(channel: Path) -> int:
-    files = channel.glob("*.tar.gz") if channel.is_dir() else [channel]
-    return sum(file.stat().st_size for file in files if file.is_file())
+    """How much there is to read. What is out of reach counts as nothing: reading it will tell."""
+    with suppress(OSError):
+        files = channel.glob("*.tar.gz") if channel.is_dir() else [channel]
+        return sum(file.stat().st_size for file in files if file.is_file())
+    return 0
 
 
-def verify_package(channel: Path, program: str, seen: Callable[[bytes], None]) -> Artifact:
+def verify_package(
+    channel: Path, program: str, seen: Callable[[bytes], None], limits: Limits
+) -> Artifact:
     """Check the package: whole, as its manifest says, with `code/<program>` in it.
 
     Raises:
@@ -88,12 +106,12 @@ def verify_package(channel: Path, program: str, seen: Callable[[bytes], None]) -
         raise InputError(f"input PackagedModel: {channel} is empty: mount the package there")
     code: list[str] = []
     digest = Digest(seen)
-    for member, _ in read_archive(file, watch=digest.update):
+    for member, _ in read_unpackable(file, limits, digest.update):
         folder, _, rest = member.name.partition("/")
         if folder == "code" and rest and member.kind != FOLDER:
             code.append(rest)
     problems = Problems()
-    with file.open("rb") as opened:
+    with open_regular(file) as opened:
         if opened.read(len(_GZIP)) != _GZIP:
             problems.found.append(
                 f"{file} is not compressed with gzip, and SageMaker takes no other archive: "
@@ -105,7 +123,7 @@ def verify_package(channel: Path, program: str, seen: Callable[[bytes], None]) -
             f"{file}: no code/{program}, which the config names as inference_entry_point ({holds})"
         )
     manifest = channel / MANIFEST
-    if channel.is_dir() and manifest.exists():
+    if channel.is_dir() and os.path.lexists(manifest):
         with problems.gather():
             _compare(manifest, file, digest)
     problems.raise_any()
@@ -123,7 +141,8 @@ class _Manifest(BaseModel):
 
 
 def _compare(manifest: Path, file: Path, digest: Digest) -> None:
-    said = parsed(_Manifest, read_json_object(manifest, "the manifest"), str(manifest)).archive
+    raw = read_json_object(own_file(manifest, file.parent), "the manifest")
+    said = parsed(_Manifest, raw, str(manifest)).archive
     if (said.sha256, said.size) != (digest.sha256, digest.size):
         raise InputError(
             f"{file} is not what {manifest.name} says: sha256 {digest.sha256} and "
@@ -135,8 +154,9 @@ def _compare(manifest: Path, file: Path, digest: Digest) -> None:
 def read_metadata(channel: Path) -> Artifact | None:
     """Read the performance metadata, if there is any: a JSON object."""
     file = find_file(channel, "metadata.json", ".json", "metadata")
-    if file is None or not file.exists():
+    if file is None:
         log.info("metadata: none at %s", channel)
         return None
-    read_json_object(file, "the performance metadata")
-    return Artifact.of_bytes("metadata.json", file.read_bytes())
+    content = read_small(file)
+    json_object(content, f"the performance metadata ({file})")
+    return Artifact.of_bytes("metadata.json", content)

@@ -1,0 +1,46 @@
+"""JSON as trainers write it: into a file, and as SageMaker does, once more into strings.
+
+Goes in: bytes of a file, or a decoded value. Comes out: plain values. Nothing is ever unpickled.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from contextlib import suppress
+from typing import Any
+
+from mims.errors import InputError
+from mims.text import listed, printable
+
+
+def decoded(shown: str, raw: bytes) -> Any:
+    """Decode a file's JSON; `shown` is its name in messages.
+
+    Raises:
+        InputError: it is none, or names something twice in one object.
+
+    """
+    try:
+        return json.loads(raw, object_pairs_hook=_object)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{shown} is not usable JSON: {printable(str(error))[:300]}") from error
+
+
+def unquoted(value: Any) -> Any:
+    """Decode a value that is JSON in a string, however often; leave any other as it is."""
+    if value == "null":
+        return None
+    with suppress(ValueError, RecursionError):
+        while isinstance(value, str) and value.lstrip()[:1] in ("[", "{", '"'):
+            value = json.loads(value, object_pairs_hook=_object)
+    return value
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        counts = Counter(name for name, _ in pairs)
+        twice = sorted(name for name, count in counts.items() if count > 1)
+        raise ValueError(f"{listed(twice)} is there twice")
+    return values
