@@ -16,7 +16,7 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Callable, Mapping, NoReturn
+from typing import IO, TYPE_CHECKING, Any, Callable, Mapping
 
 from mims import __version__
 from mims.errors import EXIT_BUG, EXIT_DONE, InputError, MimsError, Problems, Stopped
@@ -24,6 +24,8 @@ from mims.settings import read_settings
 from mims.text import printable_lines, size, without_secrets
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from mims.command_line import CommandLine
     from mims.contracts import Channel, Contract
 
@@ -32,10 +34,10 @@ log = logging.getLogger("mims")
 MESSAGE_PATH = "opt/ml/output/message"
 MESSAGE_LIMIT = 1024  # bytes: what DescribeProcessingJob keeps
 _PROGRESS_SECONDS = 10.0
-_STOPS = (
-    signal.SIGINT,
-    signal.SIGTERM,
-)  # StopProcessingJob sends the first, `docker stop` the second
+_STOPS = (signal.SIGINT, signal.SIGTERM)  # from StopProcessingJob, and from `docker stop`
+_PLUMBING = {"_weakrefset", "concurrent", "logging", "queue", "threading", "weakref"}
+_SOON = 0.002  # seconds until a stop that came amid plumbing tries again
+_TRIES = 25  # whoever is there every time waits there, and may be interrupted
 
 
 class Job:
@@ -151,7 +153,7 @@ def run_job(command_line: CommandLine, flow: Flow, environ: Mapping[str, str] | 
     """Run a flow and turn how it ends into an exit code and an exit message."""
     contract, root = command_line.contract, Path(command_line.root)
     environ = os.environ if environ is None else environ
-    before = {signum: signal.getsignal(signum) for signum in _STOPS}
+    stops = _Stops()
     started = time.monotonic()
     report: Mapping[str, Any] = {}
     problem = ""
@@ -159,11 +161,8 @@ def run_job(command_line: CommandLine, flow: Flow, environ: Mapping[str, str] | 
     _log_to_stderr(logging.DEBUG if command_line.verbose else logging.INFO)
     try:
         command_line.require_right()
-        try:
-            _on_stop(_raise_stopped)
+        with stops:
             report = flow(Job(contract, root, environ))
-        finally:
-            _on_stop(_ignore)
         status, code = "done", EXIT_DONE
     except Stopped as stop:
         name = signal.Signals(stop.signum).name
@@ -180,8 +179,7 @@ def run_job(command_line: CommandLine, flow: Flow, environ: Mapping[str, str] | 
     log.info("%s: %s in %.1f s", contract.job, status, seconds)
     outcome = {"job": contract.job, "status": status, "exit_code": code, "seconds": seconds}
     _leave(exit_message(outcome, problem, report), root / MESSAGE_PATH)
-    for signum, handler in before.items():
-        _on_stop(handler, signum)
+    stops.forget()
     return code
 
 
@@ -232,19 +230,51 @@ def _open_closed_streams() -> None:
             setattr(sys, name, os.fdopen(nowhere, "w", closefd=False))
 
 
-def _on_stop(handler: Any, *signals: signal.Signals) -> None:
-    if threading.current_thread() is threading.main_thread():
-        for signum in signals or _STOPS:
-            signal.signal(signum, handler)
+class _Stops:
+    """What stop signals do while a flow runs: the first one raises `Stopped` in it.
+
+    Never amid the standard library's own locking, where it would leave a lock locked, and never in
+    a weak reference's callback, which would swallow it: there a timer soon tries again. Later ones
+    are ignored, for cleaning up is not to be interrupted.
+    """
+
+    def __init__(self) -> None:
+        self._first = 0
+        self._tries = 0
+        self._before = {signum: signal.getsignal(signum) for signum in (*_STOPS, signal.SIGALRM)}
+
+    def __enter__(self) -> None:
+        self._handle(self._stop)
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        self._handle(_ignore)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        if self._first and not isinstance(error, Stopped):  # it became something else on its way
+            raise Stopped(self._first) from error
+
+    def forget(self) -> None:
+        """Put back what the signals did before."""
+        for signum, handler in self._before.items():
+            self._handle(handler, signum)
+
+    def _stop(self, signum: int, frame: FrameType | None) -> None:
+        self._first = self._first or signum
+        self._tries += 1
+        module = frame.f_globals.get("__name__", "") if frame else ""
+        if module.partition(".")[0] in _PLUMBING and self._tries < _TRIES:
+            signal.setitimer(signal.ITIMER_REAL, _SOON)
+            return
+        self._handle(_ignore)
+        raise Stopped(self._first)
+
+    def _handle(self, handler: Any, *signals: int) -> None:
+        if threading.current_thread() is threading.main_thread():
+            for signum in signals or self._before:
+                signal.signal(signum, handler)
 
 
 def _ignore(_signum: int, _frame: object) -> None:
     """Unlike SIG_IGN, this also takes a signal that came in a moment ago."""
-
-
-def _raise_stopped(signum: int, _frame: object) -> NoReturn:
-    _on_stop(_ignore)  # one stop is enough: cleaning up is not to be interrupted
-    raise Stopped(signum)
 
 
 class _Formatter(logging.Formatter):

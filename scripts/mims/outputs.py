@@ -1,7 +1,7 @@
 """Files that appear under their final name only when they are complete.
 
 Goes in: the final path. Comes out: a file without a name (Linux's O_TMPFILE), which the kernel
-forgets when the process dies, however it dies; `publish` names it. Where the file system has no
+forgets when the process dies, however it dies; publishing names it. Where the file system has no
 such files, a hidden `.<name>.<random>.partial` stands in; the next run sweeps what a killed one
 left. Never touches a finished file until its successor is complete.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import signal
 from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING, Iterator
 
@@ -39,16 +40,25 @@ def writing(path: Path) -> Iterator[None]:
 
 
 class Output:
-    """A file being written. `file` is open for writing and reading back."""
+    """A file to be written. In its `with` block `file` is open for writing and reading back."""
+
+    file: IO[bytes]
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._partial: Path | None = None
-        with writing(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            for stale in path.parent.glob(f".{path.name}.*.partial"):
-                stale.unlink()
-            self.file: IO[bytes] = os.fdopen(self._open(), "w+b")
+
+    def __enter__(self) -> Output:
+        try:
+            with writing(self.path):
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                for stale in self.path.parent.glob(f".{self.path.name}.*.partial"):
+                    stale.unlink()
+                self.file = os.fdopen(self._open(), "w+b")
+            return self  # noqa: TRY300 - a stop may come until here
+        except BaseException:
+            self._forget()
+            raise
 
     def _open(self) -> int:
         if _UNNAMED:
@@ -68,15 +78,18 @@ class Output:
         with writing(self.path):
             self.file.flush()
             if self._partial is None:
+                with suppress(FileExistsError):  # a link replaces nothing
+                    self._link(self.path)
+                    return
                 self._partial = self._hidden_name()
-                # AT_SYMLINK_FOLLOW, which names an unnamed file, is only passed with a dir_fd.
-                unnamed = f"/proc/self/fd/{self.file.fileno()}"
-                os.link(unnamed, str(self._partial), src_dir_fd=self.file.fileno())
+                self._link(self._partial)
             os.replace(str(self._partial), str(self.path))
             self._partial = None
 
-    def __enter__(self) -> Output:
-        return self
+    def _link(self, path: Path) -> None:
+        # AT_SYMLINK_FOLLOW, which names an unnamed file, is only passed with a dir_fd.
+        descriptor = self.file.fileno()
+        os.link(f"/proc/self/fd/{descriptor}", str(path), src_dir_fd=descriptor)
 
     def __exit__(
         self,
@@ -84,8 +97,33 @@ class Output:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        with suppress(OSError):  # a full disk was reported when it was met
-            self.file.close()
+        try:
+            with suppress(OSError):  # a full disk was reported when it was met
+                self.file.close()
+        finally:
+            self._forget()
+
+    def _forget(self) -> None:
         if self._partial is not None:
             with suppress(FileNotFoundError):
                 self._partial.unlink()
+
+
+def publish_together(*outputs: Output) -> None:
+    """Give several complete files their final names, in this order; a stop comes before or after.
+
+    Nothing holds a SIGKILL back, so the file that readers look for goes last.
+
+    Raises:
+        InputError: there is no room for one of them; then none has got its name.
+
+    """
+    for output in outputs:
+        with writing(output.path):
+            output.file.flush()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        for output in outputs:
+            output.publish()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import threading
+import weakref
 from typing import TYPE_CHECKING, Any, Callable, Mapping
 
 import pytest
@@ -127,6 +128,59 @@ def test_bad_endings(
 
     assert (found, message["exit_code"], message["error"]) == (code, code, error)
     assert message["status"] == ("stopped" if code > 128 else "failed")
+
+
+def stops_amid_locking(_: Job) -> Mapping[str, Any]:
+    """A signal arrives in a function of threading's."""
+    reached = False
+    try:
+        threading.Thread(target=os.kill, args=(os.getpid(), signal.SIGTERM)).run()
+        reached = True
+        threading.Event().wait(10)
+    finally:
+        assert reached, "it was stopped where a lock could have been left locked"
+    return {}
+
+
+def stops_while_it_waits(_: Job) -> Mapping[str, Any]:
+    """A signal arrives while threading waits for a lock."""
+    threading.Thread(target=os.kill, args=(os.getpid(), signal.SIGTERM)).start()
+    assert not threading.Event().wait(10)
+    return {}
+
+
+class Thing:
+    """Something that a weak reference can lead to."""
+
+
+def swallows_it(_: Job) -> Mapping[str, Any]:
+    """A signal arrives where no exception gets out of."""
+    thing = Thing()
+    watched = weakref.ref(thing, lambda _: os.kill(os.getpid(), signal.SIGTERM))
+    del thing
+    assert watched() is None
+    return {}
+
+
+def turns_it_into_another(_: Job) -> Mapping[str, Any]:
+    """A signal arrives, and cleaning up after it fails."""
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+        threading.Event().wait(10)
+    finally:
+        raise RuntimeError("release unlocked lock")
+
+
+@pytest.mark.parametrize(
+    "flow", [stops_amid_locking, stops_while_it_waits, swallows_it, turns_it_into_another]
+)
+# Python tells of what it swallows: the stop itself.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_stop_is_a_stop(flow: Callable[[Job], Mapping[str, Any]], tmp_path: Path) -> None:
+    code, message = run(flow, tmp_path)
+
+    assert (code, message["error"]) == (143, "stopped by SIGTERM; run it again")
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)  # nothing comes after
 
 
 @pytest.mark.parametrize("error", [ValueError("x"), InputError("mend it")])

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
 
 from mims import outputs
 from mims.errors import InputError
-from mims.outputs import Output, writing
+from mims.outputs import Output, publish_together, writing
 
 
 @pytest.fixture(params=["unnamed", "hidden"])
@@ -41,7 +42,7 @@ def test_nothing_is_left_of_what_was_not_published(path: Path) -> None:
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
 def test_nothing_is_left_after_an_error(path: Path, error: type[BaseException]) -> None:
-    output = Output(path)
+    output = Output(path).__enter__()
     output.file.write(b"half")
     output.__exit__(error, error(), None)
     assert names_in(path.parent) == []
@@ -65,6 +66,43 @@ def test_what_a_killed_run_left_is_swept(path: Path) -> None:
         output.publish()
     names = names_in(path.parent)
     assert names == [".other.tar.gz.0123abcd.partial", "model.tar.gz"]
+
+
+class InterruptError(Exception):
+    """What the signal of these tests raises."""
+
+
+class Stopping(Output):
+    """An output while whose name is given a stop arrives."""
+
+    def publish(self) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        super().publish()
+
+
+def interrupt(_signum: int, _frame: object) -> None:
+    raise InterruptError
+
+
+def test_a_stop_comes_before_or_after_all_names(path: Path) -> None:
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        one, other = Stopping(path), Output(path.with_name("other"))
+        with pytest.raises(InterruptError), one, other:
+            publish_together(one, other)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert names_in(path.parent) == ["model.tar.gz", "other"]
+
+
+def test_where_one_has_no_room_none_gets_its_name(path: Path) -> None:
+    with Output(path) as one, Output(path.with_name("other")) as other:
+        other.file.close()
+        other.file = Path("/dev/full").open("r+b")  # noqa: SIM115 - the output closes it
+        other.file.write(b"more than there is room for")
+        with pytest.raises(InputError, match="other: No space left on device"):
+            publish_together(one, other)
+    assert names_in(path.parent) == []
 
 
 @pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o000, 0o666)])
@@ -91,4 +129,4 @@ def test_faults_name_the_place(path: Path) -> None:
         raise OSError(28, "No space left on device")
     path.parent.parent.write_bytes(b"")
     with pytest.raises(InputError, match=f"cannot write {path}: Not a directory"):
-        Output(path)
+        Output(path).__enter__()

@@ -57,10 +57,13 @@ class ReadBack:
     def __enter__(self) -> ReadBack:
         sizes, self._sizes = os.pipe()  # how large the file is by now
         self._answers, answers = os.pipe()
+        stops = {signal.SIGINT, signal.SIGTERM}  # of the parent alone, which ends the child
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, stops)
         self._child = os.fork()
         if self._child == 0:
             os.close(self._sizes)
             _read_back(_GrowingFile(self._file.fileno(), sizes), answers)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         os.close(sizes)
         os.close(answers)
         return self
@@ -136,8 +139,6 @@ class _GrowingFile:
 def _read_back(file: _GrowingFile, answers: int) -> None:
     """The child process: read the archive, write what it holds to a pipe, and end."""
     try:
-        for signum in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(signum, signal.SIG_IGN)  # the parent decides
         answer = memoryview(_contents(file))
         while answer:
             answer = answer[os.write(answers, answer) :]

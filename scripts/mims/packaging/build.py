@@ -20,7 +20,7 @@ from mims.archive.readback import Proven, ReadBack
 from mims.archive.reader import FILE, FOLDER, Limits
 from mims.archive.writer import TarWriter, canonical_mode
 from mims.errors import InputError, Problems
-from mims.outputs import Output, writing
+from mims.outputs import Output, publish_together, writing
 from mims.packaging.sources import PACKAGE, Source, find_sources
 from mims.text import listed, size
 
@@ -52,8 +52,7 @@ def build_package(job: Job) -> Mapping[str, Any]:
         with writing(manifest.path):
             head = _manifest_head(settings, sources, contents, proven)
             manifest.file.writelines(map(str.encode, manifest_lines(head, proven.entries)))
-        archive.publish()
-        manifest.publish()
+        publish_together(manifest, archive)
     _log_package(archive.path, contents, proven.size)
     return {
         "package": str(archive.path),

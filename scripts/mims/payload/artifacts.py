@@ -141,14 +141,13 @@ def _columns(source: Path, raw: bytes) -> list[str]:
         raise InputError(f"{source}: {FEATURE_COLUMNS} is not UTF-8") from None
     names: dict[int, str] = {}
     problems = Problems()
-    for line in lines:
+    for number, line in enumerate(lines, 1):
         index, _, name = line.partition(",")
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         if not re.fullmatch(r"\s*[0-9]{1,9}\s*", index) or not name.strip():
             problems.found.append(
-                f"{source}: {FEATURE_COLUMNS} has the line {line!r:.200}: each has to be a number, "
-                "a comma and a name"
+                f"{source}: {FEATURE_COLUMNS} line {number}: has to be a number, a comma and a name"
             )
         elif int(index) in names:
             problems.found.append(f"{source}: {FEATURE_COLUMNS} has the index {int(index)} twice")

@@ -17,7 +17,7 @@ from mims.archive.reader import FILE, Limits
 from mims.archive.writer import TarWriter
 from mims.contracts import CSV
 from mims.errors import Problems
-from mims.outputs import Output, writing
+from mims.outputs import Output, publish_together, writing
 from mims.payload.artifacts import read_artifacts
 from mims.payload.content import CUSTOM, from_custom, made_up
 from mims.payload.custom import CustomFile, read_custom_file
@@ -103,8 +103,7 @@ def write_payload(
         with writing(metadata.path):
             itself = {"name": PAYLOAD, "sha256": proven.sha256, "size": proven.size}
             metadata.file.write(metadata_json({**description, "archive": itself}))
-        archive.publish()
-        metadata.publish()
+        publish_together(metadata, archive)
     log.info("%s: %d samples, %s", archive.path, len(samples), size(proven.size))
     return proven
 

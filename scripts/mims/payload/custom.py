@@ -20,6 +20,7 @@ from mims.archive.files import reading
 from mims.archive.folder import read_folder
 from mims.archive.reader import FILE
 from mims.errors import InputError
+from mims.payload.decoding import kind_of
 from mims.payload.fields import NUMERIC, Field
 from mims.payload.formats import LARGEST_REQUEST, Row
 from mims.payload.tables import READERS, Line, TableError, Wanted
@@ -35,7 +36,6 @@ LARGEST_FILE = 16_000_000  # bytes
 _MOST_PROBLEMS = 20
 _WHOLE = re.compile(r"-?[0-9]{1,300}")
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
-_KINDS = {type(None): "null", bool: "true or false", str: "text", list: "a list", dict: "an object"}
 
 
 class CustomFile(NamedTuple):
@@ -213,4 +213,4 @@ def _is_finite(value: float) -> bool:
 def _kind(value: Any) -> str:
     if value == "":
         return "empty"
-    return "a number" if _is_number(value) else _KINDS.get(type(value), type(value).__name__)
+    return "a number" if _is_number(value) else kind_of(value)

@@ -13,6 +13,21 @@ from typing import Any
 from mims.errors import InputError
 from mims.text import listed, printable
 
+_KINDS: dict[type, str] = {
+    type(None): "null",
+    bool: "true or false",
+    int: "a number",
+    float: "a number",
+    str: "text",
+    list: "a list",
+    dict: "an object",
+}
+
+
+def kind_of(value: Any) -> str:
+    """What kind of JSON a value is, in words: messages never quote what a model's files hold."""
+    return _KINDS.get(type(value), type(value).__name__)
+
 
 def decoded(shown: str, raw: bytes) -> Any:
     """Decode a file's JSON; `shown` is its name in messages.

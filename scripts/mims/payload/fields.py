@@ -16,7 +16,7 @@ from typing import Any, Iterable, Mapping, NamedTuple, Sequence
 
 from mims.errors import InputError, Problems
 from mims.payload.categories import KEYS, listed_inside, told_categories
-from mims.payload.decoding import unquoted
+from mims.payload.decoding import kind_of, unquoted
 from mims.text import is_utf8, listed
 
 log = logging.getLogger("mims")
@@ -93,7 +93,9 @@ def _roles(hyperparameters: Mapping[str, Any]) -> _Roles:
     for key in names:
         value = hyperparameters.get(key)
         if value and not isinstance(value, str):
-            problems.found.append(f"hyperparameters.json: {key} has to be a name: {value!r:.200}")
+            problems.found.append(
+                f"hyperparameters.json: {key} has to be a name, not {kind_of(value)}"
+            )
         names[key] = value or ""
     problems.raise_any()
     texts = [names[key] for key in TEXT_NAMES if names[key]]
@@ -109,10 +111,13 @@ def _typed(key: str, value: Any) -> list[Field]:
         entry = unquoted(told)
         kind = entry.get("type") if isinstance(entry, dict) else entry
         if not isinstance(name, str):
-            problems.found.append(f"hyperparameters.json: {name!r:.200} is no name of a field")
+            problems.found.append(
+                f"hyperparameters.json: {key}: {kind_of(name)} is no field's name"
+            )
         elif str(kind).lower() not in TYPES:
             problems.found.append(
-                f"hyperparameters.json: {key}: field {name!r} is of type {kind!r:.200}; "
+                f"hyperparameters.json: {key}: field {name!r} is of type "
+                f"{repr(kind[:40]) if isinstance(kind, str) else kind_of(kind)}; "
                 f"known are {listed(TYPES, limit=len(TYPES))}"
             )
         else:
@@ -171,7 +176,7 @@ def _lists(hyperparameters: Mapping[str, Any]) -> list[list[str]]:
         value = hyperparameters.get(key) or []
         if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
             problems.found.append(
-                f"hyperparameters.json: {key} has to be a list of names: {value!r:.200}"
+                f"hyperparameters.json: {key} has to be a list of names: it is {kind_of(value)}"
             )
         lists.append(value)
     problems.raise_any()
@@ -210,8 +215,7 @@ def _check_categories(fields: Iterable[Field]) -> None:
         bad = [category for category in field.categories if not _is_sendable(category)]
         if bad:
             problems.found.append(
-                f"field {field.name!r:.200} has categories that no request can hold: "
-                f"{listed(map(repr, bad))}"
+                f"field {field.name!r:.200} has {len(bad)} categories that no request can hold"
             )
     problems.raise_any()
 
