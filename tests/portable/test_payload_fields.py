@@ -249,7 +249,10 @@ def test_no_warning_without_a_reason(container: Container, hyperparameters: dict
         ({"tab_field_list": ["\ud800"]}, "is no name of a field"),
         ({"text_name": "\udfff"}, "is no name of a field"),
         # categories
-        ({"field_info": {"c": {"type": "text", "categories": ["\ud800"]}}}, "field 'c' has 1 categories that no"),
+        (
+            {"field_info": {"c": {"type": "text", "categories": ["\ud800"]}}},
+            "field 'c' has 1 categories that no",
+        ),
         ({"cat_field_list": ["c"], "categories": {"c": ["a\0"]}}, "that no request can hold"),
     ],
 )
