@@ -26,14 +26,10 @@ def rows(run: Path) -> list[tuple[str, str]]:
         ("payload.tar.gz", f"{payload['size']:,} bytes, {', '.join(payload['content_types'])}"),
         ("  sha256", payload["sha256"]),
     ]
-    for region, version in register["regions"].items():
-        table += [
-            (region, version["arn"]),
-            (
-                "  version",
-                f"{version['version']}, {'new' if version['new'] else 'registered before'}",
-            ),
-        ]
+    for word, deed in (("new", "new"), ("known", "registered before")):
+        for region, version in register[word].items():
+            arn = register["arn"].replace("<region>", region).replace("<version>", str(version))
+            table += [(region, arn), ("  version", f"{version}, {deed}")]
     for report in reports:
         table += [
             (f"  {answer['content_type']}", answer["response"].strip())

@@ -8,9 +8,9 @@ Reads   /opt/ml/processing/input/model      model.tar.gz and, if there, its mani
 Writes  s3://<bucket>/mims/<group>/         the artifacts, once, named by their SHA-256
         /opt/ml/output/message              the exit message, with each region's ARN
 Heeds   MODS_WORKFLOW_EXECUTION_ID (required), PERFORMANCE_METADATA_PATH, MIMS_BUCKET,
-        REGISTRATION_TIMEOUT_SECONDS, MAX_MEMBERS, MAX_UNPACKED_BYTES, MAX_COMPRESSION_RATIO;
-        AWS_REGION, AWS_DEFAULT_REGION, AWS_ENDPOINT_URL and whatever else boto3 finds
-        credentials by
+        REGISTRATION_BACKENDS, METRICS_NAMESPACE, REGISTRATION_TIMEOUT_SECONDS, MAX_MEMBERS,
+        MAX_UNPACKED_BYTES, MAX_COMPRESSION_RATIO; AWS_REGION, AWS_DEFAULT_REGION,
+        AWS_ENDPOINT_URL and whatever else boto3 finds credentials by
 
 Needs Python 3.11, boto3, pydantic and tenacity. `--help` tells more. Exit codes: 0 done, 1 the
 inputs or settings are at fault, 2 wrong command line, 3 a service refused or took too long, 70 a

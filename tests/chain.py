@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 
+from messages import versions_of
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import TracebackType
@@ -38,8 +40,7 @@ class Run:
     @property
     def version(self) -> dict[str, Any]:
         """What registration said of the version."""
-        found: dict[str, Any] = self.messages["register"]["regions"]["us-west-2"]
-        return found
+        return versions_of(self.messages["register"])["us-west-2"]
 
 
 def free_port() -> int:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import bz2
 import functools
+import gzip
 import hashlib
 import io
 import json
@@ -38,14 +40,23 @@ SAMPLES = {
 VARIABLES = {"age": "NUMERIC", "country": "TEXT"}
 
 
+_COMPRESSIONS: dict[str, Callable[[bytes], bytes]] = {
+    "w": bytes,
+    "w:gz": functools.partial(gzip.compress, mtime=0),
+    "w:bz2": bz2.compress,
+}
+
+
 def archive(path: Path, files: Mapping[str, bytes], mode: str = "w:gz") -> Path:
-    """Write a tar archive as anybody would."""
+    """Write a tar archive as anybody would, but the same at any time of day."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(path, mode) as tar:  # type: ignore[call-overload]
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w") as tar:
         for name, content in files.items():
             member = tarfile.TarInfo(name)
             member.size = len(content)
             tar.addfile(member, io.BytesIO(content))
+    path.write_bytes(_COMPRESSIONS[mode](made.getvalue()))
     return path
 
 

@@ -174,7 +174,7 @@ def three_mistakes(mine: OwnModel) -> None:
         "model_name": "culmen length",
         "frame": "xgboost",
         "bucket": 5,
-        "regions": "us-west-2",
+        "regions": "west",
     }
     mine.config.write_text(json.dumps(config))
 

@@ -1,4 +1,4 @@
-"""The registration config: what is accepted, what it means, and every problem in plain words."""
+"""The registration config: what its forms mean, and finding the file."""
 
 from __future__ import annotations
 
@@ -9,34 +9,12 @@ import pytest
 from pydantic import ValidationError
 
 from mims.errors import InputError
-from mims.registration.config import derived_group, load_config, parse_config
+from mims.registration.config import derived_group, load_config
 from mims.registration.parameters import RegistrationParameters, VariableType, variable_schema
+from registration_configs import CONTRACT_FORM, ENVIRON, OBJECTIVE, STEP_FORM, parse, problems
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
-
-    from mims.registration.config import RegistrationConfig
-
-ENVIRON = {"AWS_REGION": "us-west-2", "MIMS_BUCKET": "mims-models"}
-OBJECTIVE = {"model_registration_objective": "FraudDetection"}
-CONTRACT_FORM = {
-    "model_name": "my-model",
-    "model_version": "1.0.0",
-    "framework": "xgboost",
-    "inference_config": {"instance_type": "ml.t2.medium", "initial_instance_count": 1},
-    "tags": {"environment": "production", "team": "ml-team"},
-}
-
-
-def parse(raw: Mapping[str, Any], environ: Mapping[str, str] = ENVIRON) -> RegistrationConfig:
-    return parse_config(raw, environ)
-
-
-def problems(raw: Mapping[str, Any], environ: Mapping[str, str] = ENVIRON) -> tuple[str, ...]:
-    with pytest.raises(InputError) as error:
-        parse_config(raw, environ)
-    return error.value.problems
 
 
 # What the forms mean
@@ -68,23 +46,11 @@ def test_the_contracts_example_means_the_same_in_the_steps_words() -> None:
 
 
 def test_the_steps_example_gives_the_documented_schema() -> None:
-    config = parse(
-        {
-            **OBJECTIVE,
-            "source_model_inference_output_variable_list": {
-                "fraud_score": "NUMERIC",
-                "risk_category": "TEXT",
-            },
-            "source_model_inference_input_variable_list": {
-                "account_age": "NUMERIC",
-                "country_code": "TEXT",
-            },
-        }
-    )
-    assert json.loads(json.dumps(variable_schema(config))) == {
+    assert json.loads(json.dumps(variable_schema(parse(STEP_FORM)))) == {
         "input": {
             "variables": [
                 {"name": "account_age", "type": "NUMERIC"},
+                {"name": "transaction_count", "type": "NUMERIC"},
                 {"name": "country_code", "type": "TEXT"},
             ]
         },
@@ -167,6 +133,100 @@ def test_bucket_of_each_region(
     assert set(config.regions) <= set(expected)
 
 
+def test_a_region_may_be_named_alone_or_by_its_marketplaces() -> None:
+    assert parse({**OBJECTIVE, "regions": "eu-west-1"}).regions == ["eu-west-1"]
+    raw = {**OBJECTIVE, "regions": ["NA", "FE"], "bucket": {"NA": "bucket-na", "FE": "bucket-fe"}}
+    config = parse(raw)
+    assert config.regions == ["us-east-1", "us-west-2"]
+    assert config.bucket == {"us-east-1": "bucket-na", "us-west-2": "bucket-fe"}
+
+
+KEY = "11111111-2222-3333-4444-555555555555"
+MULTI_REGION_KEY = "mrk-" + "0123456789abcdef" * 2
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        # Nothing is encrypted with a key that nobody chose: the bucket's own default stands.
+        pytest.param(None, {}, id="none"),
+        pytest.param("alias/models", ["alias/models"] * 2, id="an alias that each region has"),
+        pytest.param(MULTI_REGION_KEY, [MULTI_REGION_KEY] * 2, id="a key of many regions"),
+        pytest.param(
+            {
+                "us-west-2": f"arn:aws:kms:us-west-2:123456789012:key/{KEY}",
+                "eu-west-1": "arn:aws:kms:eu-west-1:123456789012:alias/models",
+            },
+            [
+                f"arn:aws:kms:us-west-2:123456789012:key/{KEY}",
+                "arn:aws:kms:eu-west-1:123456789012:alias/models",
+            ],
+            id="one a region",
+        ),
+    ],
+)
+def test_kms_key_of_each_region(given: Any, expected: Any) -> None:
+    config = parse({**OBJECTIVE, "regions": ["us-west-2", "eu-west-1"], "kms_key": given})
+    assert [*config.kms_key.values()] == [*expected]
+    assert set(config.kms_key) <= set(config.regions)
+
+
+def test_owner_and_image_of_each_region() -> None:
+    regions = {"regions": ["us-west-2", "eu-west-1"], "bucket_owner": "012345678901"}
+    config = parse({**OBJECTIVE, **regions, "image_uri": {"us-west-2": "own:1", "EU": "own:2"}})
+    assert config.bucket_owner == dict.fromkeys(config.regions, "012345678901")
+    assert (config.image("us-west-2"), config.image("eu-west-1")) == ("own:1", "own:2")
+    assert parse(OBJECTIVE).bucket_owner == {}
+
+
+@pytest.mark.parametrize(
+    ("raw", "environ", "expected"),
+    [
+        ({}, {}, ["sagemaker"]),
+        ({}, {"REGISTRATION_BACKENDS": "mims"}, ["mims"]),
+        ({}, {"REGISTRATION_BACKENDS": "sagemaker, mims"}, ["sagemaker", "mims"]),
+        ({"backends": "mims"}, {"REGISTRATION_BACKENDS": "sagemaker"}, ["mims"]),
+        ({"backends": ["mims", "sagemaker"]}, {}, ["mims", "sagemaker"]),
+        ({"backends": None}, {"REGISTRATION_BACKENDS": "mims"}, ["mims"]),
+    ],
+)
+def test_backends(raw: dict[str, Any], environ: dict[str, str], expected: list[str]) -> None:
+    assert parse({**OBJECTIVE, **raw}, {**ENVIRON, **environ}).backends == expected
+
+
+# The serving container's environment
+
+
+def test_the_containers_environment_is_ours_and_the_users() -> None:
+    config = parse({**OBJECTIVE, "environment": {"OMP_NUM_THREADS": "1"}})
+    assert config.container_environment("eu-west-1") == {
+        "SAGEMAKER_CONTAINER_LOG_LEVEL": "20",
+        "OMP_NUM_THREADS": "1",
+        "SAGEMAKER_PROGRAM": "inference.py",
+        "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code",
+        "SAGEMAKER_REGION": "eu-west-1",
+    }
+
+
+def test_the_log_level_is_the_users_and_the_region_each_regions_own() -> None:
+    theirs = {"SAGEMAKER_CONTAINER_LOG_LEVEL": "10", "SAGEMAKER_REGION": "us-west-2"}
+    config = parse({**OBJECTIVE, "regions": ["us-west-2", "eu-west-1"], "environment": theirs})
+    made = config.container_environment("eu-west-1")
+    assert made["SAGEMAKER_CONTAINER_LOG_LEVEL"] == "10"
+    assert made["SAGEMAKER_REGION"] == "eu-west-1"
+
+
+def test_the_program_of_the_environment_is_the_entry_point() -> None:
+    config = parse({**OBJECTIVE, "environment": {"SAGEMAKER_PROGRAM": "serve.py"}})
+    assert config.inference_entry_point == "serve.py"
+    assert config.container_environment("us-west-2")["SAGEMAKER_PROGRAM"] == "serve.py"
+
+
+def test_as_many_variables_as_a_container_takes() -> None:
+    config = parse({**OBJECTIVE, "environment": {f"V{n}": "" for n in range(96)}})
+    assert len(config.container_environment("us-west-2")) == 100
+
+
 # The group's name
 
 
@@ -191,177 +251,6 @@ def test_group_derived_from_domain_and_objective(domain: str, objective: str, gr
 
 def test_a_model_name_is_the_groups_name() -> None:
     assert parse({**OBJECTIVE, "model_name": "fraud"}).group == "fraud"
-
-
-# What is refused, and in which words
-
-
-@pytest.mark.parametrize(
-    ("raw", "expected"),
-    [
-        # Required, and nothing stands in for it.
-        ({}, "model_registration_objective: must be given"),
-        (
-            {**OBJECTIVE, "inference_instance_type": "m5.large"},
-            "must be an instance type that starts",
-        ),
-        ({**OBJECTIVE, "inference_instance_type": "ml."}, "must be an instance type that starts"),
-        ({**OBJECTIVE, "framework": "mxnet"}, "framework: must be 'xgboost', 'sklearn', 'pytorch'"),
-        # Exactly one of two, not both.
-        (
-            {
-                **OBJECTIVE,
-                "source_model_inference_content_types": ["text/csv", "application/json"],
-            },
-            'content_types: must be exactly ["text/csv"] or ["application/json"], not [',
-        ),
-        (
-            {**OBJECTIVE, "source_model_inference_response_types": []},
-            "response_types: must be exac",
-        ),
-        # A text is no list of one.
-        (
-            {**OBJECTIVE, "source_model_inference_content_types": "text/csv"},
-            "must be a list, not 't",
-        ),
-        (
-            {**OBJECTIVE, "source_model_inference_output_variable_list": {}},
-            "output_variable_list: must be an object that defines at least one output variable",
-        ),
-        (
-            {**OBJECTIVE, "source_model_inference_output_variable_list": {"score": "NUMBER"}},
-            "output_variable_list.score: must be 'NUMERIC' or 'TEXT', not 'NUMBER'",
-        ),
-        # A name twice in pairs would lose a variable.
-        (
-            {
-                **OBJECTIVE,
-                "source_model_inference_input_variable_list": [["a", "TEXT"], ["a", "NUMERIC"]],
-            },
-            "input_variable_list: names a twice",
-        ),
-        (
-            {**OBJECTIVE, "source_model_inference_input_variable_list": [["a"]]},
-            "input_variable_list: must be an object of name and type, or a list of [name, type]",
-        ),
-        (
-            {**OBJECTIVE, "source_model_inference_input_variable_list": {" ": "TEXT"}},
-            "must be a nam",
-        ),
-        # The path would lead out of code/.
-        (
-            {**OBJECTIVE, "inference_entry_point": "../inference.py"},
-            "entry_point: must be the path",
-        ),
-        # SageMaker would refuse it after the upload.
-        ({**OBJECTIVE, "model_owner": "me & you"}, "model_owner: must be at most 256 letters, dig"),
-        (
-            {**OBJECTIVE, "model_owner": "x" * 257},
-            "model_owner: must be at most 256 letters, digit",
-        ),
-        (
-            {**OBJECTIVE, "model_registration_domain": ""},
-            "domain: must be at most 256 letters, dig",
-        ),
-        ({**OBJECTIVE, "tags": {"aws:mine": "x"}}, "no key starting with aws:; mend aws:mine"),
-        ({**OBJECTIVE, "tags": {"debug": True}}, "tags.debug: must be text, not True"),
-        ({**OBJECTIVE, "tags": {f"k{n}": "" for n in range(51)}}, "tags: must be at most 50"),
-        ({**OBJECTIVE, "model_name": "my_model"}, "model_name: must be at most 63 letters, digits"),
-        (
-            {**OBJECTIVE, "model_name": "x-"},
-            "model_name: must be at most 63 letters, digits and hy",
-        ),
-        (
-            {**OBJECTIVE, "model_name": "x" * 64},
-            "model_name: must be at most 63 letters, digits an",
-        ),
-        # Nothing is left to name a group by.
-        (
-            {"model_registration_domain": "Домен", "model_registration_objective": "Цель"},
-            "model_name: must be given, since domain and objective hold none of a-z",
-        ),
-        ({**OBJECTIVE, "model_version": 1.0}, "model_version: must be text, not 1.0"),
-        ({**OBJECTIVE, "initial_instance_count": "1"}, "must be a whole number, not '1'"),
-        ({**OBJECTIVE, "initial_instance_count": 0}, "must be at least 1, not 0"),
-        ({**OBJECTIVE, "regions": ["us-west-2", "us-west-2"]}, "regions: names us-west-2 twice"),
-        ({**OBJECTIVE, "regions": ["Oregon"]}, "regions[0]: must be a region such as us-west-2"),
-        ({**OBJECTIVE, "regions": "us-west-2"}, "regions: must be a list, not 'us-west-2'"),
-        (
-            {**OBJECTIVE, "bucket": "s3://models/"},
-            "bucket: must be a bucket's name alone, not 's3:",
-        ),
-        ({**OBJECTIVE, "bucket": ["models"]}, "bucket: must be a name, or an object of a name a r"),
-        (
-            {**OBJECTIVE, "bucket": {"us-east-1": "models"}},
-            "bucket: names none for region us-west-2",
-        ),
-        ({**OBJECTIVE, "bucket": {"us-west-2": "S3"}}, "bucket.us-west-2: must be a bucket's name"),
-        ({**OBJECTIVE, "image_uri": "my image"}, "image_uri: must be an image URI, not 'my image'"),
-        (
-            {**OBJECTIVE, "framework_version": "9.9"},
-            "framework_version: no xgboost 9.9 image is known (known: 0.90-1, ",
-        ),
-        (
-            {**OBJECTIVE, "regions": ["ap-east-2"]},
-            "framework_version: no xgboost 3.0-5 image is known in region ap-east-2 ",
-        ),
-        (
-            {**OBJECTIVE, "image_uri": "own:1", "framework_version": "v1"},
-            "must be a version such as",
-        ),
-        # Two forms that say different things.
-        (
-            {
-                **OBJECTIVE,
-                "inference_instance_type": "ml.m5.large",
-                "inference_config": {"instance_type": "ml.c5.large"},
-            },
-            "inference_config.instance_type: is 'ml.c5.large', but inference_instance_type is",
-        ),
-        ({**OBJECTIVE, "inference_config": []}, "inference_config: must be an object, not []"),
-        # Unknown keys, with the nearest that is known.
-        ({**OBJECTIVE, "frame_work": "x"}, "frame_work: unknown key; did you mean framework?"),
-        (
-            {**OBJECTIVE, "Inference_Instance_Typ": "x"},
-            "unknown key; did you mean inference_instance_type?",
-        ),
-        (
-            {**OBJECTIVE, "inference_config": {"instancetype": "ml.m5.large"}},
-            "inference_config.instancetype: unknown key; did you mean instance_type?",
-        ),
-        ({**OBJECTIVE, "xyz": 1}, "xyz: unknown key; known are framework, inference_instance_type"),
-        # Shown without what it could do to a terminal.
-        ({**OBJECTIVE, "x\x1b[2J": 1}, "config x\\x1b[2J: unknown key"),
-    ],
-)
-def test_one_problem(raw: dict[str, Any], expected: str) -> None:
-    (problem,) = problems(raw)
-    assert problem.startswith("config ")
-    assert expected in problem
-    assert "pydantic" not in problem
-
-
-def test_all_problems_at_once_each_with_its_path_as_written() -> None:
-    found = problems(
-        {
-            "model_name": "my model",
-            "framwork": "xgboost",
-            "inference_config": {"instance_type": "m5.large", "count": 1},
-            "source_model_inference_content_types": ["text/html"],
-            "framework_version": "1.7",
-        },
-        {},
-    )
-    paths = [problem.removeprefix("config ").partition(":")[0] for problem in found]
-    assert sorted(paths) == [
-        "bucket",
-        "framwork",
-        "inference_config.count",
-        "inference_config.instance_type",
-        "model_name",
-        "regions",
-        "source_model_inference_content_types",
-    ]
 
 
 # The step's parameters as a pipeline author writes them in Python

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
+from messages import versions_of
 from mims.command_line import CommandLine
 from mims.contracts import MIMS_REGISTRATION_CONTRACT
 from mims.job import run_job
@@ -63,7 +64,7 @@ def versions(sagemaker: SageMakerClient, group: str = GROUP) -> list[str]:
 
 def registered(ending: Ending, region: str = "us-west-2") -> DescribeModelPackageOutputTypeDef:
     assert ending.code == 0, ending.message
-    arn = ending.message["regions"][region]["arn"]
+    arn = versions_of(ending.message)[region]["arn"]
     return boto3.client("sagemaker", region).describe_model_package(ModelPackageName=arn)
 
 
@@ -87,9 +88,11 @@ def test_the_exit_message(inputs: Inputs, capfd: pytest.CaptureFixture[str]) -> 
         "status": "done",
         "exit_code": 0,
         "group": GROUP,
-        "regions": {
-            "us-west-2": {"arn": f"{ARN}/1", "version": 1, "status": "Completed", "new": True}
-        },
+        "arn": f"{ARN}/1",
+        "new": {"us-west-2": 1},
+        "known": {},
+        "bytes_copied": 0,
+        "retries": 0,
         "model_sha256": digests(model)["sha256"],
         "payload_sha256": digests(payload)["sha256"],
     }
@@ -128,7 +131,9 @@ def test_the_version_in_the_registry(inputs: Inputs, s3: S3Client) -> None:
         "SupportedRealtimeInferenceInstanceTypes": ["ml.m5.large"],
         "SupportedTransformInstanceTypes": ["ml.m5.large"],
     }
-    assert len(properties.pop("request_sha256")) == 64
+    assert len(properties.pop("settings_sha256")) == 64
+    assert properties.pop("registered_by").startswith("mims ")
+    assert properties.pop("variable_schema_sha256") in schema_uri
     assert properties == {
         "workflow_execution_id": "wf-1",
         "model_owner": "team id",
@@ -186,7 +191,7 @@ def test_both_forms_of_the_config_make_the_same_request(inputs: Inputs, aws: Loc
         where: Any = {"LocationConstraint": "us-west-2"}
         boto3.client("s3").create_bucket(Bucket="mims-models", CreateBucketConfiguration=where)
     of_contract, of_step = (
-        {k: v for k, v in found.items() if k not in ("CreationTime", "ResponseMetadata")}
+        {k: v for k, v in found.items() if not k.endswith("Time") and k != "ResponseMetadata"}
         for found in made
     )
     assert of_contract == of_step
@@ -242,8 +247,8 @@ def test_a_second_run_moves_nothing_and_registers_nothing(
     first, second = run_registration(inputs), run_registration(inputs)
     assert second.code == 0
     assert second.message["bytes_uploaded"] == 0
-    row = first.message["regions"]["us-west-2"]
-    assert second.message["regions"]["us-west-2"] == {**row, "new": False}
+    row = versions_of(first.message)["us-west-2"]
+    assert versions_of(second.message)["us-west-2"] == {**row, "new": False}
     assert versions(sagemaker) == ["Completed"]
 
 
@@ -252,7 +257,7 @@ def test_two_runs_at_once_make_one_version(inputs: Inputs, sagemaker: SageMakerC
     running = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(2)]
     endings = [json.loads(process.communicate()[0]) for process in running]
     assert [ending["status"] for ending in endings] == ["done", "done"]
-    assert {ending["regions"]["us-west-2"]["arn"] for ending in endings} == {f"{ARN}/1"}
+    assert {ending["arn"] for ending in endings} == {f"{ARN}/1"}
     assert versions(sagemaker) == ["Completed"]
 
 
@@ -267,8 +272,8 @@ def test_what_makes_another_version(
         inputs.write(package={**PACKAGE, "code/more.py": b""})
     else:
         inputs.write(samples={"text_csv/sample_payload.csv": b"2,FR\n"})
-    row = run_registration(inputs).message["regions"]["us-west-2"]
-    assert row == {"arn": f"{ARN}/2", "version": 2, "status": "Completed", "new": True}
+    row = versions_of(run_registration(inputs).message)["us-west-2"]
+    assert row == {"arn": f"{ARN}/2", "version": 2, "new": True}
     assert versions(sagemaker) == ["Completed", "Completed"]
 
 
@@ -301,10 +306,10 @@ def test_a_failed_version_is_reported_and_the_next_run_makes_another(
         failed = run_registration(inputs)
     assert failed.code == 3
     assert failed.error.startswith(f"{ARN}/1 is Failed: Could not find model data at s3://mims-mod")
-    row = run_registration(inputs).message["regions"]["us-west-2"]
+    row = versions_of(run_registration(inputs).message)["us-west-2"]
     assert (row["version"], row["new"]) == (2, True)
     assert versions(sagemaker) == ["Failed", "Completed"]
-    again = run_registration(inputs).message["regions"]["us-west-2"]
+    again = versions_of(run_registration(inputs).message)["us-west-2"]
     assert (again["version"], again["new"]) == (2, False)
 
 
@@ -347,70 +352,6 @@ def between(*faults: tuple[str, Callable[[Callable[[], Answer]], Answer]]) -> An
         return ask()
 
     return answer
-
-
-@pytest.mark.parametrize(
-    "fault",
-    [
-        # botocore reads an empty answer as an empty result.
-        pytest.param(lambda ask: Answer(ask().status, b""), id="the answer is cut short"),
-        # botocore asks again, with the same client token.
-        pytest.param(lambda ask: Answer(ask().status + 300, b"{}"), id="the answer is lost"),
-        # Nothing was made.
-        pytest.param(lambda _: Answer(200, b""), id="an empty answer, and nothing was made"),
-    ],
-)
-def test_an_unknown_outcome_of_create_ends_with_one_version(
-    fault: Callable[[Callable[[], Answer]], Answer],
-    inputs: Inputs,
-    aws: LocalAws,
-    sagemaker: SageMakerClient,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    with proxy(monkeypatch, aws.url, between(("CreateModelPackage", fault))):
-        ending = run_registration(inputs)
-    assert ending.code == 0
-    assert ending.message["regions"]["us-west-2"]["new"] is True
-    assert versions(sagemaker) == ["Completed"]
-
-
-def test_answers_to_create_that_stay_empty(
-    inputs: Inputs, aws: LocalAws, sagemaker: SageMakerClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    nothing = ("CreateModelPackage", lambda _: Answer(200, b""))
-    with proxy(monkeypatch, aws.url, between(nothing, nothing)):
-        ending = run_registration(inputs)
-    assert ending.code == 3
-    assert "no ARN came back, and no version shows; run again" in ending.error
-    assert versions(sagemaker) == []
-
-
-@pytest.mark.parametrize(
-    "operation", ["ListModelPackages", "DescribeModelPackageGroup", "ListTags"]
-)
-def test_a_listing_that_is_cut_short_is_not_taken_for_an_empty_one(
-    operation: str,
-    inputs: Inputs,
-    aws: LocalAws,
-    sagemaker: SageMakerClient,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    inputs.config.write_text(json.dumps({**CONFIG, "tags": {"team": "ml"}}))
-    run_registration(inputs)
-    with proxy(monkeypatch, aws.url, between((operation, lambda _: Answer(200, b"")))):
-        ending = run_registration(inputs)
-    assert ending.code == 3
-    assert ending.error == f"{operation} in us-west-2: the answer was cut short; run again"
-    assert versions(sagemaker) == ["Completed"]
-
-
-def test_a_status_that_is_cut_short_is_asked_again(
-    inputs: Inputs, aws: LocalAws, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    nothing = ("DescribeModelPackage", lambda _: Answer(200, b""))
-    with proxy(monkeypatch, aws.url, between(nothing)):
-        ending = run_registration(inputs)
-    assert ending.message["regions"]["us-west-2"]["status"] == "Completed"
 
 
 def test_another_run_that_creates_the_group_first(
@@ -518,12 +459,12 @@ def test_one_region_fails_and_the_next_run_does_the_rest(inputs: Inputs) -> None
     failed = run_registration(inputs)
     assert failed.code == 3
     assert "HeadBucket in eu-west-1 for bucket mims-eu" in failed.error
-    assert f"registered in us-west-2: {ARN}/1" in failed.error
+    assert failed.error.startswith("failed in eu-west-1; registered in us-west-2: version 1: ")
     boto3.client("s3", "eu-west-1").create_bucket(
         Bucket="mims-eu", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
     )
     ending = run_registration(inputs)
-    rows = ending.message["regions"]
+    rows = versions_of(ending.message)
     assert {region: row["new"] for region, row in rows.items()} == {
         "eu-west-1": True,
         "us-west-2": False,
@@ -678,4 +619,4 @@ def test_the_script_can_be_started_by_its_name(inputs: Inputs) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["regions"]["us-west-2"]["version"] == 1
+    assert json.loads(done.stdout)["new"] == {"us-west-2": 1}

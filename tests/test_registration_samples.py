@@ -332,8 +332,7 @@ def test_a_recommender_payload_is_registered(
     done = run_registration(inputs)
 
     assert done.code == 0, done.message
-    (region,) = done.message["regions"].values()
-    found = sagemaker.describe_model_package(ModelPackageName=region["arn"])
+    found = sagemaker.describe_model_package(ModelPackageName=done.message["arn"])
     key = found["SamplePayloadUrl"].removeprefix(f"s3://{bucket}/")
     stored = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
     with tarfile.open(fileobj=io.BytesIO(stored)) as requests:

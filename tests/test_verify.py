@@ -193,8 +193,9 @@ def test_a_registrations_message_means_the_version_of_each_region(
     package, regions = echo(), (REGION, "eu-west-1")
     arns = {region: register(package, payload, region=region) for region in regions}
     message = tmp_path / "message"
-    content = {region: {"arn": arn, "version": 1} for region, arn in arns.items()}
-    message.write_text(json.dumps({"job": "register", "status": "done", "regions": content}))
+    arn = arns[REGION].replace(REGION, "<region>").replace("/1", "/<version>")
+    told = {"arn": arn, "new": {REGION: 1}, "known": {"eu-west-1": 1}}
+    message.write_text(json.dumps({"job": "register", "status": "done", **told}))
     done = run_verify("--message", str(message))
     assert done.returncode == 0, done.stderr
     assert [json.loads(line)["arn"] for line in done.stdout.splitlines()] == [*arns.values()]
@@ -400,8 +401,8 @@ def test_an_unreachable_aws_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
         "[]",
         # a registration that failed names no region
         '{"job": "register", "status": "failed", "error": "because"}',
-        '{"regions": {"us-west-2": {}}}',
-        '{"regions": {}}',
+        '{"arn": "arn", "new": ["us-west-2"], "known": {}}',
+        '{"arn": "arn", "new": {}, "known": {}}',
     ],
 )
 def test_a_message_that_names_no_version_is_refused(tmp_path: Path, content: str) -> None:

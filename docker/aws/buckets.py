@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 DEFAULT_REGION = "us-west-2"
+REGIONS = ("regions", "model_registration_region")  # the config's key, and what pipelines call it
+MARKETPLACES = {"NA": "us-east-1", "EU": "eu-west-1", "FE": "us-west-2"}  # and their regions
 REGION = re.compile(r"[a-z]{2,5}(-[a-z]+)+-\d+")
 BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
@@ -49,17 +51,23 @@ def read_config(path: Path) -> Mapping[str, Any]:
 
 def wanted(config: Mapping[str, Any], default: str) -> dict[str, str]:
     """Bucket by region."""
-    regions = config.get("regions") or [DEFAULT_REGION]
+    named = next((config[key] for key in REGIONS if config.get(key)), DEFAULT_REGION)
+    regions = {region_of(name) for name in (named if isinstance(named, list) else [named])}
     buckets = config.get("bucket") or default
-    if not isinstance(regions, list):
-        return {}
     if not isinstance(buckets, dict):
-        buckets = dict.fromkeys(map(str, regions), buckets)
+        buckets = dict.fromkeys(regions, buckets)
     return {
-        region: bucket
-        for region, bucket in buckets.items()
-        if region in regions and REGION.fullmatch(region) and BUCKET.fullmatch(str(bucket))
+        region_of(name): bucket
+        for name, bucket in buckets.items()
+        if region_of(name) in regions
+        and REGION.fullmatch(region_of(name))
+        and BUCKET.fullmatch(str(bucket))
     }
+
+
+def region_of(name: Any) -> str:
+    """AWS's name of a region, which may be called by its marketplaces."""
+    return MARKETPLACES.get(str(name), str(name))
 
 
 def create(endpoint: str, region: str, bucket: str) -> None:

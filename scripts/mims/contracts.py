@@ -259,8 +259,19 @@ MIMS_REGISTRATION_CONTRACT = Contract(
             TEXT,
         ),
         Setting(
+            "REGISTRATION_BACKENDS",
+            "registries, where the config names none: sagemaker, mims or both",
+            TEXT,
+            "sagemaker",
+        ),
+        Setting(
+            "METRICS_NAMESPACE",
+            "CloudWatch namespace to report metrics in (Embedded Metric Format, on stdout)",
+            TEXT,
+        ),
+        Setting(
             "REGISTRATION_TIMEOUT_SECONDS",
-            "how long to wait for the registry to finish, over all regions",
+            "how long to wait for the registry to finish, in each region",
             integer(1),
             "1800",
         ),

@@ -3,14 +3,15 @@
 In: requests to SageMaker that keep to its limits. Out: moto's answers, except for the operations
 here, which moto lacks or answers otherwise than AWS does. Groups and packages live in moto's own
 backends, one an account and region, where moto's lists, searches and reset find them. No image is
-looked for and no model is loaded: a package fails when its model data is not there.
+looked for and no model is loaded: a package fails when its model data or its sample payload is not
+there.
 """
 
 from __future__ import annotations
 
 import re
 from threading import Lock
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from moto.core.responses import ActionResult, EmptyResult
 from moto.core.utils import utcnow
@@ -22,7 +23,11 @@ from moto.sagemaker.models import ModelPackageGroup, sagemaker_backends
 from moto.sagemaker.responses import SageMakerResponse
 from moto.sagemaker.utils import arn_formatter
 
+from local_aws import model_cards
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from moto.core.common_types import TYPE_RESPONSE
     from moto.sagemaker.models import SageMakerModelBackend
 
@@ -31,10 +36,17 @@ STATUS = "sagemaker::model-package"
 
 _ARN = re.compile(r"arn:[^:]+:sagemaker:(?P<region>[^:]+):(?P<account>[^:]+):[^/]+/(?P<name>.+)")
 _VERSION_ARN = re.compile(r":model-package/[^/]+/\d+$")
-_MODEL_DATA = re.compile(r"s3://(?P<bucket>[^/]+)/(?P<key>.+\.tar\.gz)")
+_GROUP_ARN = re.compile(r":model-package-group/[^/]+$")
+_ARCHIVE = re.compile(r"s3://(?P<bucket>[^/]+)/(?P<key>.+\.tar\.gz)")
 _TAGS_REFUSED = (
     "Tags are not supported in Model Package versions. Please add them to the Model Package Group."
 )
+# As a pull request of SageMaker's own SDK says, aws/sagemaker-python-sdk#4492; the words are ours.
+_SOURCE_REFUSED = (
+    "Both SourceUri and InferenceSpecification are provided in the input. Update the model package "
+    "with the SourceUri once it is created."
+)
+_ARCHIVES = {"ModelDataUrl": "model data", "SamplePayloadUrl": "sample payload"}
 _MERGED = ("CustomerMetadataProperties", "ModelCard")
 _one_at_a_time = Lock()
 
@@ -45,21 +57,30 @@ class Group(ModelPackageGroup):
     versions = 0
 
 
+class Failure(NamedTuple):
+    """Why a package fails: the part of the request that is at fault, and what is wrong with it."""
+
+    name: str
+    reason: str
+
+
 class Package(ManagedState):
     """A model package: the request that made it, and what has become of it since.
 
     Its status goes from Pending over InProgress to Completed, or to Failed for the reason
-    `failure`. It moves on when it is looked at, at most one step a look.
+    `failure`; a deleted one is Deleting before it is gone. It moves on when it is looked at, at
+    most one step a look.
     """
 
     def __init__(
-        self, arn: str, request: dict[str, Any], group: str | None, failure: str | None
+        self, arn: str, request: dict[str, Any], group: str | None, failure: Failure | None
     ) -> None:
         end = "Failed" if failure else "Completed"
         super().__init__(STATUS, transitions=[("Pending", "InProgress"), ("InProgress", end)])
         self.arn = arn
         self.request = request
         self.failure = failure
+        self.deletion: ManagedState | None = None
         self.tags = request.get("Tags", [])
         # What moto's lists sort and filter by.
         self.model_package_group_name = group
@@ -83,8 +104,32 @@ class Package(ManagedState):
         """The approval status, which moto's lists filter by."""
         return self.record.get("ModelApprovalStatus")
 
+    @property
+    def gone(self) -> bool:
+        """Whether it was deleted, and that has been done."""
+        return self.deletion is not None and self.deletion.status == "Deleted"
+
+    def delete(self) -> None:
+        """Begin to delete it."""
+        self.deletion = self.deletion or ManagedState(STATUS, [("Deleting", "Deleted")])
+
+    def advance(self) -> None:
+        """Count a look."""
+        if self.deletion:
+            self.deletion.advance()
+        else:
+            super().advance()
+
     def update(self, request: dict[str, Any]) -> None:
-        """Change what `request` names and keep all else."""
+        """Change what `request` names and keep all else.
+
+        Raises:
+            ValidationError: it is about the content of an archived model card.
+
+        """
+        archived = self.record.get("ModelCard", {}).get("ModelCardStatus") == "Archived"
+        if archived and "ModelCardContent" in request.get("ModelCard", {}):
+            raise ValidationError("Model Card is in Archived state.")
         change = {name: value for name, value in request.items() if name != "ModelPackageArn"}
         removed = change.pop("CustomerMetadataPropertiesToRemove", [])
         added = change.pop("AdditionalInferenceSpecificationsToAdd", [])
@@ -103,14 +148,15 @@ class Package(ManagedState):
 
     def gen_response_object(self) -> dict[str, Any]:
         """Return all that is known; of it moto answers what the service model says."""
-        status = self.status
-        failed = {"Name": "ModelDataUrl", "Status": "Failed", "FailureReason": self.failure}
+        status = self.deletion.status if self.deletion else self.status
+        failed = []
+        if self.failure and status == "Failed":
+            name, reason = self.failure
+            failed = [{"Name": name, "Status": "Failed", "FailureReason": reason}]
         return {
             **self.record,
             "ModelPackageStatus": status,
-            "ModelPackageStatusDetails": {
-                "ValidationStatuses": [failed] if status == "Failed" else []
-            },
+            "ModelPackageStatusDetails": {"ValidationStatuses": failed},
         }
 
 
@@ -120,6 +166,9 @@ class SageMaker(SageMakerResponse):
     def call_action(self) -> TYPE_RESPONSE:
         """Let no two requests get one version number, nor one client token two versions."""
         with _one_at_a_time:
+            packages = _packages(self.sagemaker_backend)
+            for arn in [arn for arn, package in packages.items() if package.gone]:
+                del packages[arn]
             return super().call_action()
 
     def create_model_package_group(self) -> ActionResult:
@@ -159,35 +208,66 @@ class SageMaker(SageMakerResponse):
         return ActionResult({"ModelPackageArn": package.arn})
 
     def describe_model_package(self) -> ActionResult:
-        """Answer all that the package was created with."""
-        package, _ = self._package(self._get_param("ModelPackageName"))
+        """Answer all that the package was created with; of its model card all, or what is open."""
+        package = self._package(self._get_param("ModelPackageName"))
         description = package.gen_response_object()
+        if self._get_param("IncludedData") == "MetadataOnly" and "ModelCard" in description:
+            description["ModelCard"] = model_cards.metadata_only(description["ModelCard"])
         package.advance()
         return ActionResult(description)
 
+    def batch_describe_model_package(self) -> ActionResult:
+        """Describe versions in short, and say of which there are none."""
+        summaries, errors = {}, {}
+        for arn in self._get_param("ModelPackageArnList"):
+            try:
+                summaries[arn] = self._package(arn).gen_response_object()
+            except ValidationError as error:
+                errors[arn] = {"ErrorCode": error.code, "ErrorResponse": error.message}
+        return ActionResult(
+            {"ModelPackageSummaries": summaries, "BatchDescribeModelPackageErrorMap": errors}
+        )
+
     def update_model_package(self) -> ActionResult:
         """Keep what the request does not name."""
-        package, _ = self._package(self._get_param("ModelPackageArn"))
-        package.update(self._get_params())
+        package = self._package(self._get_param("ModelPackageArn"))
+        request = self._get_params()
+        model_cards.check(request)
+        package.update(request)
         return ActionResult({"ModelPackageArn": package.arn})
 
     def delete_model_package(self) -> ActionResult:
         """Delete a version, or a package that belongs to no group."""
-        package, backend = self._package(self._get_param("ModelPackageName"))
-        del _packages(backend)[package.arn]
+        self._package(self._get_param("ModelPackageName")).delete()
         return EmptyResult()
 
     def add_tags(self) -> ActionResult:
-        """Refuse tags on versions: they go to the group."""
-        if _VERSION_ARN.search(self._get_param("ResourceArn")):
-            raise ValidationError(_TAGS_REFUSED)
-        return super().add_tags()
+        """Add tags to a group, or overwrite those it has; a version takes none."""
+        group = self._tagged()
+        if group is None:
+            return super().add_tags()
+        added: list[dict[str, str]] = self._get_param("Tags")
+        group.tags = list({tag["Key"]: tag for tag in [*(group.tags or []), *added]}.values())
+        return ActionResult({"Tags": group.tags})
+
+    def delete_tags(self) -> ActionResult:
+        """Refuse those of versions, and of groups that are not there."""
+        self._tagged()
+        return super().delete_tags()
 
     def list_tags(self) -> ActionResult:
         """Answer that a version has none."""
         if _VERSION_ARN.search(self._get_param("ResourceArn")):
             return ActionResult({"Tags": []})
+        self._tagged()
         return super().list_tags()
+
+    def _tagged(self) -> Group | None:
+        """Return the group that a request about tags names, if it names one."""
+        arn = self._get_param("ResourceArn")
+        if _VERSION_ARN.search(arn):
+            raise ValidationError(_TAGS_REFUSED)
+        return self._group(arn)[0] if _GROUP_ARN.search(arn) else None
 
     def _located(self, name: str) -> tuple[SageMakerModelBackend, str]:
         """Return the backend that a name or an ARN leads to, and the name alone."""
@@ -202,12 +282,12 @@ class SageMaker(SageMakerResponse):
         backend, name = self._located(name)
         return cast("Group", backend.describe_model_package_group(name)), backend
 
-    def _package(self, name: str) -> tuple[Package, SageMakerModelBackend]:
+    def _package(self, name: str) -> Package:
         backend, name = self._located(name)
         arn = _package_arn(backend, name)
         if arn not in _packages(backend):
             raise ValidationError(f"ModelPackage {arn} does not exist.")
-        return _packages(backend)[arn], backend
+        return _packages(backend)[arn]
 
     def _home(self, request: dict[str, Any]) -> tuple[Group | None, SageMakerModelBackend]:
         """Return where a new package goes: its group, if it is to be a version, and the backend."""
@@ -227,6 +307,9 @@ class SageMaker(SageMakerResponse):
     def _made(
         self, request: dict[str, Any], group: Group | None, backend: SageMakerModelBackend
     ) -> Package:
+        if "SourceUri" in request and "InferenceSpecification" in request:
+            raise ValidationError(_SOURCE_REFUSED)
+        model_cards.check(request)
         failure = self._failure(request)
         if group is None:
             group_name = None
@@ -240,28 +323,32 @@ class SageMaker(SageMakerResponse):
         _packages(backend)[arn] = package = Package(arn, request, group_name, failure)
         return package
 
-    def _failure(self, request: dict[str, Any]) -> str | None:
-        """Return why the package will fail, if it will; refuse model data out of reach at once."""
-        storage = s3_backends[self.current_account][self.partition]
-        for url in _model_data_urls(request):
-            found = _MODEL_DATA.fullmatch(url)
-            if found is None:
-                raise ValidationError(
-                    f"ModelDataUrl {url} must point to a single gzip compressed tar archive "
-                    "in S3 (.tar.gz suffix)."
-                )
-            try:
-                bucket = storage.get_bucket(found["bucket"])
-            except MissingBucket:
-                return f"Could not find model data at {url}."
-            if bucket.region_name != self.region:
-                raise ValidationError(
-                    f"Could not access model data at {url}. "
-                    f"Please ensure that the object is located in {self.region}."
-                )
-            if found["key"] not in bucket.keys:
-                return f"Could not find model data at {url}."
+    def _failure(self, request: dict[str, Any]) -> Failure | None:
+        """Return why the package will fail, if it will; refuse what is out of reach at once."""
+        for name, url in _archives(request):
+            reason = self._missing(name, url)
+            if reason:
+                return Failure(name, reason)
         return None
+
+    def _missing(self, name: str, url: str) -> str | None:
+        what = _ARCHIVES[name]
+        found = _ARCHIVE.fullmatch(url)
+        if found is None:
+            raise ValidationError(
+                f"{name} {url} must point to a single gzip compressed tar archive in S3 "
+                "(.tar.gz suffix)."
+            )
+        try:
+            bucket = s3_backends[self.current_account][self.partition].get_bucket(found["bucket"])
+        except MissingBucket:
+            return f"Could not find {what} at {url}."
+        if bucket.region_name != self.region:
+            raise ValidationError(
+                f"Could not access {what} at {url}. "
+                f"Please ensure that the object is located in {self.region}."
+            )
+        return None if found["key"] in bucket.keys else f"Could not find {what} at {url}."
 
 
 def _made_before(request: dict[str, Any], backend: SageMakerModelBackend) -> Package | None:
@@ -286,10 +373,14 @@ def _package_arn(backend: SageMakerModelBackend, name: str) -> str:
     return arn_formatter("model-package", name.lower(), backend.account_id, backend.region_name)
 
 
-def _model_data_urls(request: dict[str, Any]) -> list[str]:
+def _archives(request: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield what a request says of archives in S3: the member, and the URL."""
     specifications = [
         request.get("InferenceSpecification", {}),
         *request.get("AdditionalInferenceSpecifications", []),
     ]
-    containers = [one for given in specifications for one in given.get("Containers", [])]
-    return [container["ModelDataUrl"] for container in containers if "ModelDataUrl" in container]
+    for container in [one for given in specifications for one in given.get("Containers", [])]:
+        if "ModelDataUrl" in container:
+            yield "ModelDataUrl", container["ModelDataUrl"]
+    if request.get("SamplePayloadUrl"):
+        yield "SamplePayloadUrl", request["SamplePayloadUrl"]

@@ -121,8 +121,11 @@ def describe(arn: str) -> Version:
 def registered_arns(message: Path) -> list[str]:
     """Read the ARNs, one a region, from the exit message that a registration left."""
     try:
-        regions = json.loads(message.read_text(encoding="utf-8"))["regions"]
-        arns = [str(region["arn"]) for region in regions.values()]
+        told = json.loads(message.read_text(encoding="utf-8"))
+        arns = [
+            told["arn"].replace("<region>", region).replace("<version>", str(version))
+            for region, version in {**told["new"], **told["known"]}.items()
+        ]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise VerificationError(
             f"{message} is no exit message of a successful registration: {error!r}"

@@ -12,16 +12,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from mims.registration.storage import Location
+
 
 @dataclass(frozen=True)
 class Artifact:
-    """Something to store under `name`. SHA-256 in hex; CRC-32 in base64, as S3 spells it."""
+    """Something to store under `name`. SHA-256 in hex; CRC-32 in base64, as S3 spells it.
+
+    `origin` is the S3 object that the source was downloaded from, where that is known.
+    """
 
     name: str
     source: Path | bytes
     size: int
     sha256: str
     crc32: str
+    origin: Location | None = None
 
     @classmethod
     def of_bytes(cls, name: str, content: bytes) -> Artifact:

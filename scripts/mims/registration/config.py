@@ -1,9 +1,11 @@
 """The registration config: from the JSON that a user wrote to what a registration needs.
 
 Goes in: a JSON object in either of the specification's forms (mims_registration_step.md, and
-mims_registration_contract.md with `model_name`, `inference_config` and `tags`) and the environment,
-which stands in for `bucket` and `regions`. Comes out: a `RegistrationConfig` that holds together,
-or one `InputError` with every problem and its path. Never a bucket or region that nobody chose.
+mims_registration_contract.md with `model_name`, `inference_config` and `tags`), or with the names
+of existing pipelines (`forms.ALIASES`); and the environment, which stands in for `regions`,
+`bucket` and `backends`. Comes out: a `RegistrationConfig` that holds together, or one `InputError`
+with every problem, each under the path that the user wrote. Never a bucket, region or key that
+nobody chose.
 """
 
 from __future__ import annotations
@@ -11,56 +13,113 @@ from __future__ import annotations
 import difflib
 import hashlib
 import re
+import unicodedata
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import BeforeValidator, Field, ValidationError, ValidationInfo, field_validator
 
 from mims.errors import InputError
+from mims.registration.forms import ALIASES, INFERENCE_CONFIG, LOAD_TESTING, PROGRAM, Form
 from mims.registration.images import full_version, serving_image
 from mims.registration.inputs import find_file, read_json_object
+from mims.registration.load_testing import LoadTesting
 from mims.registration.parameters import (
+    BUCKET_NAME,
     METADATA_RULE,
+    BucketName,
     Property,
+    Region,
     RegistrationParameters,
+    Rule,
     fits_metadata,
-    must_be,
+    matching,
+    region_of,
     repeated,
     shown,
 )
 from mims.text import listed, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
+    from pydantic_core import ErrorDetails
+
 GROUP_LIMIT = 63
+_SUBMIT_DIRECTORY, _OWN_REGION = "SAGEMAKER_SUBMIT_DIRECTORY", "SAGEMAKER_REGION"
+CODE = "/opt/ml/model/code"  # where a serving container finds the package's code/
 _GROUP_RULE = "at most 63 letters, digits and hyphens, a letter or digit at both ends"
-_GROUP = must_be(_GROUP_RULE, re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}").fullmatch)
-_BUCKET = must_be(
-    "a bucket's name alone", re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]").fullmatch
+_GROUP = matching(_GROUP_RULE, r"[a-zA-Z0-9](-*[a-zA-Z0-9])*", longest=GROUP_LIMIT)
+_IMAGE = matching("an image URI", r"\S+", longest=255)
+_VERSION = matching("a version such as 1.7-1", r"[0-9]\.[A-Za-z0-9.-]+", longest=10)
+_ACCOUNT = matching("an account's 12 digits as text", r"[0-9]{12}", longest=12)
+_KEY_ID = r"(mrk-[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})"
+_OF_ONE_REGION = r"[0-9a-f-]{36}"  # a key id without an ARN, and of no multi-Region key
+_ALIAS = r"alias/[a-zA-Z0-9/_-]+"
+_KMS_KEY = matching(
+    "a KMS key's ARN, id or alias/name",
+    rf"(arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{{12}}:)?({_ALIAS}|key/{_KEY_ID})|{_KEY_ID}",
+    longest=2048,
 )
-_BUCKETS = must_be("a name, or an object of a name a region", lambda value: isinstance(value, dict))
-_REGION = must_be("a region such as us-west-2", re.compile(r"[a-z]{2,5}(-[a-z]+)+-\d+").fullmatch)
-_IMAGE = must_be("an image URI", re.compile(r"\S{1,255}").fullmatch)
-_VERSION = must_be("a version such as 1.7-1", re.compile(r"\d\.[A-Za-z0-9.-]{1,8}").fullmatch)
-_INFERENCE_CONFIG = {  # its keys in the contract's form, and what the step's form calls them
-    "instance_type": "inference_instance_type",
-    "initial_instance_count": "initial_instance_count",
-}
+_VARIABLE_NAME = matching(
+    "a variable's name: at most 1024 of a-z, A-Z, 0-9 and _, no digit first",
+    r"[a-zA-Z_][a-zA-Z0-9_]*",
+    longest=1024,
+)
+_VARIABLE_VALUE = Rule(
+    "of at most 1024 characters", lambda text: len(text) <= 1024, {"maxLength": 1024}, secret=True
+)
+_VARIABLES_LIMIT = 100  # of a container, our own among them
+_DESCRIPTION = Rule(
+    "at most 1024 letters, digits, signs and spaces, without line ends and other controls",
+    lambda text: len(text) <= 1024 and all(unicodedata.category(c)[0] in "LMZSNP" for c in text),
+    {"maxLength": 1024, "pattern": r"^[^\x00-\x1f\x7f]*$"},
+)
+
+
+def _one_or_by_region(rule: Rule) -> BeforeValidator:
+    """Let one value stand for every region, where else an object names one a region."""
+
+    def spread(value: Any, info: ValidationInfo) -> Any:
+        regions = info.data.get("regions", [])  # absent when something is wrong with them
+        if value is None:
+            return {}
+        if isinstance(value, str):
+            return dict.fromkeys(regions, rule(value))
+        if not isinstance(value, dict):
+            raise ValueError(  # noqa: TRY004 - which pydantic reports
+                f"must be {rule.allowed}, or an object of one a region, not {shown(value)}"
+            )
+        named = [region_of(region) for region in value]
+        if repeated(named):
+            raise ValueError(f"names {listed(repeated(named))} twice")
+        if missing := [region for region in regions if region not in named]:
+            raise ValueError(f"names none for region {listed(missing)}")
+        return value
+
+    one = Annotated[str, rule]
+    return BeforeValidator(spread, json_schema_input_type=one | dict[Region, one] | None)
+
+
+def _one_or_more(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+_Backend = Literal["sagemaker", "mims"]
 
 
 class RegistrationConfig(RegistrationParameters):
     """What is registered, as what, and where."""
 
-    model_name: Annotated[str, AfterValidator(_GROUP)] | None = Field(
-        default=None, validate_default=True
-    )
+    model_name: Annotated[str, _GROUP] | None = Field(default=None, validate_default=True)
     """the model package group; else made of domain and objective"""
     model_version: Property | None = None
     """a version of your own, kept with the registered one"""
+    group_description: Annotated[str, _DESCRIPTION] | None = None
+    """what the model package group says of itself, when it is made"""
     initial_instance_count: Annotated[int, Field(strict=True, ge=1, le=10_000)] = 1
     """instances that an endpoint starts with"""
-    tags: dict[str, str] = Field(default={})
+    tags: dict[str, str] = Field(default={}, json_schema_extra={"maxProperties": 50})
     """tags of the model package group"""
     sagemaker_domain: Literal[
         "MACHINE_LEARNING", "COMPUTER_VISION", "NATURAL_LANGUAGE_PROCESSING"
@@ -77,18 +136,40 @@ class RegistrationConfig(RegistrationParameters):
         "OTHER",
     ] = "OTHER"
     """SageMaker's own name for what it does"""
-    regions: list[Annotated[str, AfterValidator(_REGION)]] = Field(
-        default=[], validate_default=True
+    backends: Annotated[
+        list[_Backend],
+        BeforeValidator(_one_or_more, json_schema_input_type=_Backend | list[_Backend] | None),
+    ] = Field(default=["sagemaker"])
+    """registries: sagemaker, mims or both; else `REGISTRATION_BACKENDS`"""
+    regions: Annotated[
+        list[Region],
+        BeforeValidator(_one_or_more, json_schema_input_type=Region | list[Region] | None),
+    ]
+    """regions to register in, by AWS's name or as NA, EU or FE; `AWS_REGION` may stand for one"""
+    bucket: Annotated[dict[Region, BucketName], _one_or_by_region(BUCKET_NAME)]
+    """the bucket of each region, or one name for all; `MIMS_BUCKET` may stand for it"""
+    bucket_owner: Annotated[dict[Region, Annotated[str, _ACCOUNT]], _one_or_by_region(_ACCOUNT)] = (
+        Field(default={})
     )
-    """regions to register in; else `AWS_REGION`"""
-    bucket: dict[str, Annotated[str, AfterValidator(_BUCKET)]] = Field(
-        default={}, validate_default=True
+    """the account that owns the bucket of each region, or one for all: S3 is to refuse another's"""
+    kms_key: Annotated[dict[Region, Annotated[str, _KMS_KEY]], _one_or_by_region(_KMS_KEY)] = Field(
+        default={}
     )
-    """the bucket of each region, or one name for all; else `MIMS_BUCKET`"""
-    image_uri: Annotated[str, AfterValidator(_IMAGE)] | None = None
-    """serving image; else SageMaker's own for framework, version and region"""
+    """the key (ARN, id or alias) that S3 encrypts with in each region, or one for all"""
+    image_uri: Annotated[dict[Region, Annotated[str, _IMAGE]], _one_or_by_region(_IMAGE)] = Field(
+        default={}
+    )
+    """serving image of each region, or one for all; else SageMaker's own for the framework"""
     framework_version: str | None = Field(default=None, validate_default=True)
     """version of the serving image; else the newest known"""
+    environment: dict[Annotated[str, _VARIABLE_NAME], Annotated[str, _VARIABLE_VALUE]] = Field(
+        default={}
+    )
+    """more of the serving container's environment"""
+    load_testing: LoadTesting | None = None
+    """what MIMS is to know for its load test"""
+    source_model_region: Region | None = None
+    """the region that the model was trained in, for MIMS"""
 
     @property
     def group(self) -> str:
@@ -99,10 +180,20 @@ class RegistrationConfig(RegistrationParameters):
 
     def image(self, region: str) -> str:
         """The serving image in a region."""
-        if self.image_uri is not None:
-            return self.image_uri
+        if self.image_uri:
+            return self.image_uri[region]
         version = full_version(self.framework, self.framework_version)
         return serving_image(self.framework, version, region, self.inference_instance_type)
+
+    def container_environment(self, region: str) -> dict[str, str]:
+        """The serving container's environment: what SageMaker's images read, and the user's."""
+        return {
+            "SAGEMAKER_CONTAINER_LOG_LEVEL": "20",
+            **self.environment,
+            PROGRAM: self.inference_entry_point,
+            _SUBMIT_DIRECTORY: CODE,
+            _OWN_REGION: region,
+        }
 
     @field_validator("model_name")
     @classmethod
@@ -132,36 +223,28 @@ class RegistrationConfig(RegistrationParameters):
             )
         return tags
 
-    @field_validator("regions", mode="before")
+    @field_validator("backends", "regions")
     @classmethod
-    def _regions_or_environment(cls, regions: Any, info: ValidationInfo) -> Any:
-        environ = info.context or {}
-        here = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION")
-        if regions == [] and not here:
-            raise ValueError("must name a region, or AWS_REGION must be set")
-        return regions or [here]
+    def _each_once(cls, names: list[str]) -> list[str]:
+        if repeated(names):
+            raise ValueError(f"names {listed(repeated(names))} twice")
+        return names
 
-    @field_validator("regions")
+    @field_validator("kms_key")
     @classmethod
-    def _each_region_once(cls, regions: list[str]) -> list[str]:
-        if repeated(regions):
-            raise ValueError(f"names {listed(repeated(regions))} twice")
-        return regions
-
-    @field_validator("bucket", mode="before")
-    @classmethod
-    def _bucket_of_each_region(cls, bucket: Any, info: ValidationInfo) -> Any:
-        """A name stands for that bucket in every region."""
-        bucket = bucket or (info.context or {}).get("MIMS_BUCKET")
-        regions = info.data.get("regions", [])
-        if not bucket:
-            raise ValueError("must name the artifacts' bucket, or MIMS_BUCKET must be set")
-        if isinstance(bucket, str):
-            return dict.fromkeys(regions, _BUCKET(bucket))
-        missing = [region for region in regions if region not in _BUCKETS(bucket)]
-        if missing:
-            raise ValueError(f"names none for region {listed(missing)}")
-        return bucket
+    def _keys_of_their_regions(cls, keys: dict[str, str]) -> dict[str, str]:
+        problems = []
+        for region, key in keys.items():
+            if key.startswith("arn:") and key.split(":")[3] != region:
+                problems.append(f"{key} is none of region {region}")
+        ids = [key.rpartition("/")[2] for key in keys.values() if re.fullmatch(_OF_ONE_REGION, key)]
+        problems += [f"{key} is of one region alone" for key in repeated(ids)]
+        if problems:
+            raise ValueError(
+                f"{'; '.join(problems)}: name a key for each region, by region, or an alias that "
+                "each has"
+            )
+        return keys
 
     @field_validator("framework_version")
     @classmethod
@@ -170,7 +253,7 @@ class RegistrationConfig(RegistrationParameters):
         given = info.data
         if not {"framework", "inference_instance_type", "regions", "image_uri"} <= given.keys():
             return version  # what is wrong with those is reported of them
-        if given["image_uri"] is not None:
+        if given["image_uri"]:
             return None if version is None else str(_VERSION(version))
         framework, instance_type = given["framework"], given["inference_instance_type"]
         try:
@@ -180,6 +263,31 @@ class RegistrationConfig(RegistrationParameters):
         except InputError as error:
             raise ValueError(str(error)) from error
         return version
+
+    @field_validator("environment")
+    @classmethod
+    def _without_our_own(cls, given: dict[str, str], info: ValidationInfo) -> dict[str, str]:
+        """Take out what each region's container gets from us, where it says the same."""
+        theirs = dict(given)
+        regions = info.data.get("regions")
+        problems = []
+        if theirs.pop(_SUBMIT_DIRECTORY, CODE) != CODE:
+            problems.append(f"{_SUBMIT_DIRECTORY} must be {CODE}, where the package's code lies")
+        region = theirs.pop(_OWN_REGION, None)
+        if region and regions and region not in regions:
+            problems.append(
+                f"{_OWN_REGION} must be a region to register in ({listed(regions)}): each gets its "
+                "own, so leave it out"
+            )
+        own = {"SAGEMAKER_CONTAINER_LOG_LEVEL", PROGRAM, _SUBMIT_DIRECTORY, _OWN_REGION}
+        if len(own | theirs.keys()) > _VARIABLES_LIMIT:
+            problems.append(
+                f"must be at most {_VARIABLES_LIMIT} with {listed(sorted(own - theirs.keys()))}, "
+                "which are added"
+            )
+        if problems:
+            raise ValueError("; ".join(problems))
+        return theirs
 
 
 def derived_group(domain: str, objective: str) -> str:
@@ -209,83 +317,76 @@ def load_config(path: Path, environ: Mapping[str, str]) -> RegistrationConfig:
 
 
 def parse_config(raw: Mapping[str, Any], environ: Mapping[str, str]) -> RegistrationConfig:
-    """Validate a config in either form.
+    """Validate a config, however it calls its keys.
 
     Raises:
         InputError: with every problem, each with its path in the config as it was written.
 
     """
-    flat, written, problems = _in_one_form(raw)
     try:
-        config = RegistrationConfig.model_validate(flat, context=environ)
-    except ValidationError as error:
-        problems += _in_plain_words(error, written)
+        form = Form(raw, environ)
+        problems = form.problems
+        try:
+            config = RegistrationConfig.model_validate(form.values)
+        except ValidationError as error:
+            problems += [_in_plain_words(found, form) for found in error.errors(include_url=False)]
+    except RecursionError as error:
+        raise InputError("the config is nested too deep") from error
     if problems:
         raise InputError(*dict.fromkeys(problems))
     return config
 
 
-def _in_one_form(raw: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str], list[str]]:
-    """Fold the contract's form into the step's; also where each key was written, and problems."""
-    flat = dict(raw)
-    written: dict[str, str] = {}
-    problems: list[str] = []
-    nested = flat.pop("inference_config", {})
-    if not isinstance(nested, dict):
-        problems.append(f"config inference_config: must be an object, not {shown(nested)}")
-        nested = {}
-    for key, value in nested.items():
-        path, name = f"inference_config.{key}", _INFERENCE_CONFIG.get(key)
-        if name is None:
-            problems.append(f"config {printable(path)}: {_unknown(key, _INFERENCE_CONFIG)}")
-        elif flat.setdefault(name, value) != value:
-            problems.append(
-                f"config {path}: is {shown(value)}, but {name} is {shown(flat[name])}: give one"
-            )
-        elif name not in raw:
-            written[name] = path
-    if "model_name" in flat and "model_registration_objective" not in flat:
-        flat["model_registration_objective"] = flat["model_name"]
-        written["model_registration_objective"] = "model_name"
-    return flat, written, problems
+def _in_plain_words(found: ErrorDetails, form: Form) -> str:
+    """One of pydantic's findings, under the path that the user wrote."""
+    path, kind, limits = found["loc"], found["type"], found.get("ctx", {})
+    given = shown(found["input"])
+    if path[:1] == ("environment",):
+        given = f"what is there ({type(found['input']).__name__})"  # it may be a secret
+    place = form.place(path)
+    if kind == "value_error":
+        text = str(limits["error"])
+    elif kind == "extra_forbidden":
+        text = _unknown(place.rpartition(".")[2].removeprefix("config "), _known(path, place))
+    elif kind == "missing":
+        text = _MISSING.get(str(path[-1]), "must be given")
+    elif kind in _TYPES:
+        text = f"must be {_TYPES[kind].format(**limits)}, not {given}"
+    else:
+        text = f"{found['msg']}, not {given}"
+    return f"{place}: {printable(text)}"
 
 
-def _in_plain_words(error: ValidationError, written: Mapping[str, str]) -> list[str]:
-    """Pydantic's findings, each with its path as the user wrote it."""
-    problems = []
-    for found in error.errors(include_url=False):
-        first, *rest = found["loc"]
-        path = written.get(str(first), str(first))
-        for part in rest:
-            path += f"[{part}]" if isinstance(part, int) else f".{part}" * (part != "[key]")
-        kind, context, given = found["type"], found.get("ctx", {}), shown(found["input"])
-        if kind == "value_error":
-            text = str(context["error"])
-        elif kind == "extra_forbidden":
-            text = _unknown(str(first), [*RegistrationConfig.model_fields, "inference_config"])
-        elif kind == "missing":
-            text = "must be given"
-        elif kind in _TYPES:
-            text = f"must be {_TYPES[kind]}, not {given}"
-        elif kind in ("literal_error", "enum"):
-            text = f"must be {context['expected']}, not {given}"
-        else:
-            text = f"{found['msg']}, not {given}"
-        problems.append(f"config {printable(path)}: {text}")
-    return problems
-
-
+_MISSING = {
+    "regions": "must name a region, or AWS_REGION must be set",
+    "bucket": "must name the artifacts' bucket, or MIMS_BUCKET must be set",
+}
 _TYPES = {
     "string_type": "text",
+    "string_unicode": "text that UTF-8 can hold",
     "dict_type": "an object",
+    "model_type": "an object",
     "list_type": "a list",
     "int_type": "a whole number",
-    "greater_than_equal": "at least 1",
-    "less_than_equal": "at most 10000",
+    "float_type": "a number",
+    "literal_error": "{expected}",
+    "enum": "{expected}",
+    "greater_than_equal": "at least {ge:g}",
+    "less_than_equal": "at most {le:g}",
 }
 
 
-def _unknown(key: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(key.lower(), known, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+def _known(path: tuple[int | str, ...], place: str) -> Collection[str]:
+    """The keys that are known where an unknown one stands."""
+    if path[0] == "load_testing":
+        return [*LoadTesting.model_fields, *LOAD_TESTING]
+    if place.startswith("config inference_config."):
+        return INFERENCE_CONFIG
+    return [*RegistrationConfig.model_fields, *ALIASES, "inference_config"]
+
+
+def _unknown(key: str, known: Collection[str]) -> str:
+    by_lower = {name.lower(): name for name in known}
+    near = difflib.get_close_matches(key.lower()[:100], by_lower, n=1)
+    hint = f"did you mean {by_lower[near[0]]}?" if near else f"known are {', '.join(known)}"
     return f"unknown key; {hint}"

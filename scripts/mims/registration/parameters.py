@@ -6,20 +6,16 @@ rule says what is allowed and what was given.
 
 from __future__ import annotations
 
+import os
 import re
+import reprlib
 import unicodedata
+from dataclasses import dataclass, field
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    ValidationInfo,
-    field_validator,
-)
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationInfo, field_validator
+from pydantic_core import core_schema
 
 from mims.contracts import CSV, JSON
 from mims.registration.images import Framework  # noqa: TC001 - pydantic reads it
@@ -28,7 +24,15 @@ from mims.text import listed, printable
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+    from pydantic.json_schema import JsonSchemaValue
+
 METADATA_RULE = "at most 256 letters, digits, spaces and _.:/=+-@"
+_METADATA_SCHEMA = {  # but for letters, digits and spaces beyond ASCII, which it lets pass
+    "minLength": 1,
+    "maxLength": 256,
+    "pattern": r"^[^\x00-\x1f!-*,;<>?\[-\^`{-\x7f]*$",
+}
 
 
 class VariableType(StrEnum):
@@ -38,21 +42,56 @@ class VariableType(StrEnum):
     TEXT = "TEXT"
 
 
-def must_be(allowed: str, check: Callable[[Any], object]) -> Callable[[Any], Any]:
-    """Make a rule: it passes a value on, or raises ValueError where `check` finds it wrong."""
+@dataclass(frozen=True, eq=False)
+class Rule:
+    """What a value must be, in words, as a check, and as far as JSON Schema can say it.
 
-    def rule(value: Any) -> Any:
-        if not check(value):
-            raise ValueError(f"must be {allowed}, not {shown(value)}")
+    In a type's `Annotated` it makes pydantic pass a value on, or raise ValueError where `check`
+    finds it wrong.
+    """
+
+    allowed: str
+    check: Callable[[Any], object]
+    schema: JsonSchemaValue = field(default_factory=dict)
+    secret: bool = False  # whether no message may quote a value
+
+    def __call__(self, value: Any) -> Any:
+        """Pass a value on, or raise ValueError that says what it must be."""
+        if not self.check(value):
+            but = "" if self.secret else f", not {shown(value)}"
+            raise ValueError(f"must be {self.allowed}{but}")
         return value
 
-    return rule
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        return core_schema.no_info_after_validator_function(self, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {**handler(schema), **self.schema}
+
+
+def matching(allowed: str, pattern: str, longest: int) -> Rule:
+    """Make the rule for texts that a pattern matches from end to end, of some length at most."""
+    whole = re.compile(pattern)
+    return Rule(
+        allowed,
+        lambda text: len(text) <= longest and whole.fullmatch(text),
+        {"pattern": f"^(?:{pattern})$", "maxLength": longest},
+    )
 
 
 def shown(value: Any) -> str:
     """A value as an error quotes it: safe and short."""
-    text = printable(repr(value))
+    text = printable(_REPR.repr(value))
     return text if len(text) <= 100 else text[:99] + "…"
+
+
+_REPR = reprlib.Repr()  # which neither goes deep nor writes out what is long
+_REPR.maxstring = _REPR.maxother = _REPR.maxlong = 200
+_REPR.maxlist = _REPR.maxdict = 20
 
 
 def fits_metadata(text: str) -> bool:
@@ -85,19 +124,51 @@ def _is_program(path: str) -> bool:
     return path.endswith(".py") and not steps and "\\" not in path and len(path) <= 1024
 
 
-_PROPERTY = must_be(METADATA_RULE, lambda text: text.strip() and fits_metadata(text))
-_CONTENT_TYPES = must_be(f'exactly ["{CSV}"] or ["{JSON}"]', lambda types: types in ([CSV], [JSON]))
-_INSTANCE_TYPE = must_be(
-    "an instance type that starts with 'ml.', such as ml.m5.large",
-    re.compile(r"ml\.[a-z0-9-]+\.[a-z0-9-]+").fullmatch,
+_PROPERTY = Rule(METADATA_RULE, lambda text: text.strip() and fits_metadata(text), _METADATA_SCHEMA)
+_VARIABLE = Rule("a name", str.strip, {"pattern": r"\S"})
+_PROGRAM = Rule("the path of a .py file within code/", _is_program, {"pattern": r"^[^/\\].*\.py$"})
+_CONTENT_TYPES = Rule(
+    f'exactly ["{CSV}"] or ["{JSON}"]',
+    lambda types: types in ([CSV], [JSON]),
+    {"items": {"enum": [CSV, JSON]}, "minItems": 1, "maxItems": 1},
 )
-_PROGRAM = must_be("the path of a .py file within code/", _is_program)
-_OUTPUTS = must_be("an object that defines at least one output variable", len)
+_INSTANCE_TYPE = matching(
+    "an instance type that starts with 'ml.', such as ml.m5.large",
+    r"ml\.[a-z0-9-]+\.[a-z0-9-]+",
+    longest=63,
+)
+_OUTPUTS = Rule(
+    "an object that defines at least one output variable", len, {"minProperties": 1, "minItems": 1}
+)
 
-Property = Annotated[str, AfterValidator(_PROPERTY)]
-Variable = Annotated[str, AfterValidator(must_be("a name", str.strip))]
-Variables = Annotated[dict[Variable, VariableType], BeforeValidator(_pairs_as_object)]
-ContentTypes = Annotated[list[str], AfterValidator(_CONTENT_TYPES)]
+_MARKETPLACES = {"NA": "us-east-1", "EU": "eu-west-1", "FE": "us-west-2"}
+_REGION_NAME = r"[a-z]{2,5}(-[a-z]+)+-[0-9]+"
+_REGION = Rule(
+    "a region such as us-west-2",
+    re.compile(_REGION_NAME).fullmatch,
+    {"pattern": f"^(?:{_REGION_NAME}|{'|'.join(_MARKETPLACES)})$"},
+)
+BUCKET_NAME = matching("a bucket's name alone", r"[a-z0-9][a-z0-9.-]+[a-z0-9]", longest=63)
+
+
+def region_of(name: Any) -> Any:
+    """The region that a pipeline calls by its marketplaces: NA, EU or FE."""
+    return _MARKETPLACES.get(name, name) if isinstance(name, str) else name
+
+
+BucketName = Annotated[str, BUCKET_NAME]
+Region = Annotated[str, _REGION, BeforeValidator(region_of, json_schema_input_type=str)]
+Property = Annotated[str, _PROPERTY]
+Variable = Annotated[str, _VARIABLE]
+Variables = Annotated[
+    dict[Variable, VariableType],
+    BeforeValidator(
+        _pairs_as_object,
+        json_schema_input_type=dict[Variable, VariableType] | list[tuple[Variable, VariableType]],
+    ),
+]
+ContentTypes = Annotated[list[str], _CONTENT_TYPES]
+InstanceType = Annotated[str, _INSTANCE_TYPE]
 
 
 class RegistrationParameters(BaseModel):
@@ -109,9 +180,9 @@ class RegistrationParameters(BaseModel):
 
     framework: Framework = "xgboost"
     """xgboost, sklearn, pytorch or tensorflow"""
-    inference_instance_type: Annotated[str, AfterValidator(_INSTANCE_TYPE)] = "ml.m5.large"
+    inference_instance_type: InstanceType = "ml.m5.large"
     """instance type for endpoints and transform jobs"""
-    inference_entry_point: Annotated[str, AfterValidator(_PROGRAM)] = "inference.py"
+    inference_entry_point: Annotated[str, _PROGRAM] = "inference.py"
     """the program under code/ that serves the model"""
     model_owner: Property = "team id"
     """the team that owns the model"""
@@ -123,7 +194,7 @@ class RegistrationParameters(BaseModel):
     """content type of requests: exactly `["text/csv"]` or `["application/json"]`"""
     source_model_inference_response_types: ContentTypes = [JSON]
     """content type of answers: likewise"""
-    source_model_inference_output_variable_list: Annotated[Variables, AfterValidator(_OUTPUTS)] = {
+    source_model_inference_output_variable_list: Annotated[Variables, _OUTPUTS] = {
         "legacy-score": VariableType.NUMERIC
     }
     """output variables by name: NUMERIC or TEXT, at least one"""
@@ -138,7 +209,7 @@ class RegistrationParameters(BaseModel):
         program = info.data.get("inference_entry_point")
         if source_dir is None or source_dir.startswith("s3://") or program is None:
             return source_dir
-        if not Path(source_dir, program).is_file():
+        if not os.path.isfile(os.path.join(source_dir, program)):  # noqa: PTH113, PTH118 - no raise
             raise ValueError(f"no {program} (inference_entry_point) in {shown(source_dir)}")
         return source_dir
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mims.registration.config import RegistrationConfig
     from mims.registration.storage import Stored
 
@@ -22,6 +24,8 @@ class Submission:
     schema: Stored
     payload: Stored | None = None
     metadata: Stored | None = None
+    evidence: Mapping[str, Any] | None = None  # the performance metadata, parsed
+    job_arn: str | None = None  # of this processing job, in one
 
     @property
     def stored(self) -> list[Stored]:
@@ -65,4 +69,8 @@ class Backend(Protocol):
 
     def status(self, registration: Registration) -> Status:
         """Ask how a registration fares."""
+        ...
+
+    def close(self) -> None:
+        """Take away what was put into temporary places; the flow calls it at every end."""
         ...
