@@ -439,6 +439,13 @@ DAMAGED = {
     "has-a-wrong-checksum-in-its-gzip-header": Hostile(
         lambda: _flipped(gz_with(tar(GOOD), name=b"model.tar"), 13), ("gzip data is damaged",)
     ),
+    "has-an-unknown-flag-in-its-gzip-header": Hostile(
+        lambda: gz(tar(GOOD)).replace(b"\x08\x00", b"\x08\x20", 1), ("unknown header flags set",)
+    ),
+    "has-an-unknown-flag-in-its-second-gzip-header": Hostile(
+        lambda: gz(GOOD) + gz(END).replace(b"\x08\x00", b"\x08\x20", 1),
+        ("unknown header flags set",),
+    ),
     "has-a-wrong-checksum-in-bzip2": Hostile(
         lambda: _flipped(bz2.compress(tar(GOOD)), 12), ("bzip2 data is damaged",)
     ),

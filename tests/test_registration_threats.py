@@ -41,8 +41,7 @@ if TYPE_CHECKING:
 
 TESTS = Path(__file__).parent
 ENVIRON = {"AWS_REGION": "us-west-2"}
-# A bomb's limits are settings of the package script; registration has the usual ones.
-ARCHIVES = [case for case in HOSTILE if not HOSTILE[case].settings]
+NEEDED = {"MODS_WORKFLOW_EXECUTION_ID": "wf-1"}
 REFUSED = [f"modes/{case}" for case in SET_ID]
 
 
@@ -54,11 +53,12 @@ def inputs(tmp_path: Path) -> Inputs:
     return made
 
 
-def problems(inputs: Inputs) -> tuple[str, ...]:
+def problems(inputs: Inputs, **environ: str) -> tuple[str, ...]:
     """What registration finds wrong before it asks any service."""
+    job = Job(MIMS_REGISTRATION_CONTRACT, inputs.root, {**NEEDED, **environ})
     try:
         config = load_config(inputs.config, ENVIRON)
-        verify(Job(MIMS_REGISTRATION_CONTRACT, inputs.root, {}), config)
+        verify(job, config, Limits.of(job.settings()))
     except InputError as error:
         return error.problems
     return ()
@@ -67,24 +67,24 @@ def problems(inputs: Inputs) -> tuple[str, ...]:
 # ---- archives ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("case", ARCHIVES)
+@pytest.mark.parametrize("case", list(HOSTILE))
 def test_registration_refuses(inputs: Inputs, case: str) -> None:
     path = inputs.model / "model.tar.gz"
     path.write_bytes(HOSTILE[case].build())
 
-    (problem,) = problems(inputs)
+    (problem,) = problems(inputs, **dict(HOSTILE[case].settings))
 
     assert problem.startswith(f"{path}: ")
     for part in HOSTILE[case].says:
         assert part in problem
 
 
-@pytest.mark.parametrize("case", ARCHIVES)
+@pytest.mark.parametrize("case", list(HOSTILE))
 def test_registration_refuses_samples(inputs: Inputs, case: str) -> None:
     path = inputs.payload / "payload.tar.gz"
     path.write_bytes(HOSTILE[case].build())
 
-    (problem,) = problems(inputs)
+    (problem,) = problems(inputs, **dict(HOSTILE[case].settings))
 
     assert problem.startswith(f"{path}: ")
     for part in HOSTILE[case].says:

@@ -34,6 +34,7 @@ except ImportError:  # it makes things quicker, no more
 
 CHUNK = 512 * 1024
 _AHEAD = 4  # chunks
+_FLAGS, _UNKNOWN = 4, 0xE0  # where gzip's flags lie, and those that there are none of
 _XZ_MEMORY = 256 * 1024 * 1024  # bytes: four times what `xz -9` asks for
 _BROKEN: tuple[type[Exception], ...] = (zlib.error, lzma.LZMAError, EOFError, OSError, ValueError)
 if igzip_lib is not None:
@@ -62,10 +63,35 @@ class _Gunzip:
         return self._zlib.decompress(self._zlib.unconsumed_tail + data, max_length)
 
 
+class _Igunzip:
+    """igzip's gzip reader, with the check that it lacks: flags of which RFC 1952 knows none."""
+
+    def __init__(self) -> None:
+        self._igzip = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
+        self._head = b""
+
+    @property
+    def eof(self) -> bool:
+        return self._igzip.eof
+
+    @property
+    def needs_input(self) -> bool:
+        return self._igzip.needs_input
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._igzip.unused_data
+
+    def decompress(self, data: bytes, max_length: int) -> bytes:
+        if len(self._head) < _FLAGS:
+            self._head += data[: _FLAGS - len(self._head)]
+            if len(self._head) == _FLAGS and self._head[-1] & _UNKNOWN:
+                raise ValueError("unknown header flags set")
+        return self._igzip.decompress(data, max_length)
+
+
 def _gunzip() -> Any:
-    if igzip_lib is None:
-        return _Gunzip()
-    return igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
+    return _Gunzip() if igzip_lib is None else _Igunzip()
 
 
 def _unxz() -> Any:
