@@ -86,7 +86,7 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
         "--status-seconds",
         type=float,
         default=1.0,
-        help="how long a model package stays Pending, then InProgress (%(default)s)",
+        help="how long packages and endpoints stay in each status on their way (%(default)s)",
     )
     parser.add_argument("--ready-file", type=Path, help="file to write the endpoint's URL to")
     return parser.parse_args(argv)

@@ -3,9 +3,9 @@
 
 Goes in: nothing but the palmerpenguins package, so no network. Comes out, below
 /opt/ml/processing/output: `model/model.tar.gz` (the trained model), `script/` (its inference code),
-`metadata/model_quality.json` (how it did on a season held out) and `config/config.json` (how to
-register it). The same bytes on every run. It stands in for a user's training job and is none of the
-three MIMS scripts.
+`metadata/evaluation.json` (how it did on a season held out: quality, bias, explanation) and
+`config/config.json` (how to register it). The same bytes on every run. It stands in for a user's
+training job and is none of the three MIMS scripts.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ import xgboost as xgb
 INFERENCE_CODE = Path(__file__).resolve().parent / "inference"
 sys.path.insert(0, str(INFERENCE_CODE))  # training encodes and evaluates with the code that serves
 
+import fairness  # noqa: E402
 import inference  # noqa: E402
 import penguins  # noqa: E402
 import quality  # noqa: E402
@@ -47,6 +48,7 @@ OUTPUT = "opt/ml/processing/output"
 DECISION_THRESHOLD = 0.5
 RISK_SMOOTHING = 10.0  # rows
 NUM_ROUND = 60
+PROTECTED = "sex"  # the attribute whose groups are compared
 XGBOOST_PARAMETERS = {
     "objective": "binary:logistic",
     "eval_metric": "logloss",
@@ -79,25 +81,26 @@ REGISTRATION_CONFIG = {
 }
 
 
-def train(output: Path) -> dict[str, Any]:
+def train(output: Path, rounds: int = NUM_ROUND) -> dict[str, Any]:
     """Train on all seasons but the last, evaluate on that one, write everything below `output`."""
     training, held_out = penguins.split_by_season(penguins.read_birds())
     log.info("%d birds to train on, %d held out", len(training), len(held_out))
     encoder = fit_encoder(training)
     artifacts = {
         "feature_columns.txt": feature_columns(encoder.columns),
-        "hyperparameters.json": as_json(hyperparameters(encoder)),
+        "hyperparameters.json": as_json(hyperparameters(encoder, rounds)),
         "impute_dict.pkl": pickle.dumps(encoder.impute, protocol=4),
         "risk_table_map.pkl": pickle.dumps(encoder.risk_tables, protocol=4),
-        "xgboost_model.bst": bytes(boost(encoder, training).save_raw("ubj")),
+        "xgboost_model.bst": bytes(boost(encoder, training, rounds).save_raw("ubj")),
     }
     evaluation = evaluate(artifacts, held_out)
+    metrics = evaluation["model_quality"]["binary_classification_metrics"]
     archive = canonical_tar_gz(artifacts)
     write_outputs(
         output,
         {
             "model/model.tar.gz": archive,
-            "metadata/model_quality.json": as_json(evaluation),
+            "metadata/evaluation.json": as_json(evaluation),
             "config/config.json": as_json(REGISTRATION_CONFIG),
             **{f"script/{name}": content for name, content in inference_code().items()},
         },
@@ -106,7 +109,7 @@ def train(output: Path) -> dict[str, Any]:
         "job": "train",
         "model_sha256": hashlib.sha256(archive).hexdigest(),
         "model_bytes": len(archive),
-        "accuracy": evaluation["binary_classification_metrics"]["accuracy"]["value"],
+        "accuracy": metrics["accuracy"]["value"],
         "held_out": len(held_out),
     }
 
@@ -126,14 +129,14 @@ def fit_encoder(birds: Sequence[penguins.Bird]) -> Encoder:
     )
 
 
-def boost(encoder: Encoder, birds: Sequence[penguins.Bird]) -> xgb.Booster:
+def boost(encoder: Encoder, birds: Sequence[penguins.Bird], rounds: int) -> xgb.Booster:
     """Train the booster."""
     matrix = xgb.DMatrix(
         encoder.matrix([bird.fields for bird in birds]),
         label=[bird.heavy for bird in birds],
         feature_names=list(encoder.columns),
     )
-    return xgb.train(XGBOOST_PARAMETERS, matrix, NUM_ROUND)
+    return xgb.train(XGBOOST_PARAMETERS, matrix, rounds)
 
 
 def evaluate(artifacts: Mapping[str, bytes], birds: Sequence[penguins.Bird]) -> dict[str, Any]:
@@ -142,15 +145,33 @@ def evaluate(artifacts: Mapping[str, bytes], birds: Sequence[penguins.Bird]) -> 
         for name, content in artifacts.items():
             Path(model_dir, name).write_bytes(content)
         model = inference.model_fn(model_dir)
-    predictions = inference.predict_fn([bird.fields for bird in birds], model)
-    return quality.model_quality(
-        [bird.heavy for bird in birds],
-        [prediction["heavy_probability"] for prediction in predictions],
-        DECISION_THRESHOLD,
-    )
+    rows = [bird.fields for bird in birds]
+    truth = [bird.heavy for bird in birds]
+    chances = [guess["heavy_probability"] for guess in inference.predict_fn(rows, model)]
+    guesses = [int(chance > DECISION_THRESHOLD) for chance in chances]
+    groups = {PROTECTED: [row[PROTECTED] for row in rows]}
+    return {
+        "model_quality": quality.model_quality(truth, chances, DECISION_THRESHOLD),
+        "bias": fairness.bias_report(penguins.LABEL, groups, truth, guesses),
+        "explainability": explanation(model, rows),
+    }
 
 
-def hyperparameters(encoder: Encoder) -> dict[str, Any]:
+def explanation(
+    model: inference.HeavyPenguinModel, rows: Sequence[Mapping[str, str]]
+) -> dict[str, Any]:
+    """Say how much each field counts: mean |SHAP value|, in Clarify's form; log odds."""
+    columns = list(model.encoder.columns)
+    matrix = xgb.DMatrix(model.encoder.matrix(rows), feature_names=columns)
+    values = model.booster.predict(matrix, pred_contribs=True)  # a column a field, and the bias
+    counts = abs(values[:, :-1]).mean(axis=0)
+    shap = {column: round(float(v), 6) for column, v in zip(columns, counts, strict=True)}
+    expected = round(float(values[0, -1]), 6)
+    label = {"global_shap_values": shap, "expected_value": expected}
+    return {"version": "1.0", "explanations": {"kernel_shap": {penguins.LABEL: label}}}
+
+
+def hyperparameters(encoder: Encoder, rounds: int) -> dict[str, Any]:
     """Give the fields and parameters, in the shape that XGBoost trainers on SageMaker write."""
     return {
         "model_class": "xgboost",
@@ -163,7 +184,7 @@ def hyperparameters(encoder: Encoder) -> dict[str, Any]:
         "is_binary": True,
         "decision_threshold": DECISION_THRESHOLD,
         "risk_smoothing": RISK_SMOOTHING,
-        "num_round": NUM_ROUND,
+        "num_round": rounds,
         **XGBOOST_PARAMETERS,
     }
 
@@ -232,12 +253,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         default=Path("/"),
         help="folder that stands for / before every container path (default: /)",
     )
-    output = parser.parse_args(argv).root / OUTPUT
+    parser.add_argument(
+        "--rounds",
+        type=int,
+        default=NUM_ROUND,
+        help=f"boosting rounds: another model with each number (default: {NUM_ROUND})",
+    )
+    options = parser.parse_args(argv)
+    output = options.root / OUTPUT
     for signum in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signum, lambda received, _frame: sys.exit(128 + received))
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-7s %(message)s")
     try:
-        report = train(output)
+        report = train(output, options.rounds)
     except OSError as error:
         log.error("cannot write below %s: %s", output, error)  # noqa: TRY400 - no bug, no traceback
         return 1

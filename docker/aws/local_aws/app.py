@@ -1,8 +1,9 @@
 """The local AWS as a WSGI application: limits first, then moto, with a SageMaker and an S3 of ours.
 
-In: HTTP requests as AWS's clients send them. Out: moto's answers, mended by `model_packages` and
-`s3`, or AWS's refusal of a SageMaker request off its limits (`limits`). Nothing is kept here, and
-no request leaves this process.
+In: HTTP requests as AWS's clients send them, and tests' scripts of pipeline executions and
+endpoints. Out: moto's answers, mended by `model_packages`, `pipelines`, `endpoints`, `s3` and
+`state_machines`, or AWS's refusal of a SageMaker request off its limits (`limits`). Nothing is kept
+here, and no request leaves this process.
 """
 
 from __future__ import annotations
@@ -17,24 +18,31 @@ from botocore.model import OperationNotFoundError
 from moto.moto_api import state_manager
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from moto.sagemaker import urls as sagemaker_urls
+from moto.sagemakerruntime import urls as runtime_urls
 from werkzeug.wrappers import Request, Response
 
-from local_aws import limits, model_packages, s3
+from local_aws import endpoints, limits, lineage, model_packages, pipelines, s3, state_machines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from wsgiref.types import StartResponse, WSGIEnvironment
 
+_SCRIPTS = {pipelines.SCRIPTS: pipelines.keep_script, endpoints.SCRIPTS: endpoints.keep_script}
+
 
 class LocalAws:
-    """The application. A model package stays `status_seconds` in each status on its way."""
+    """The application. Packages and endpoints stay `status_seconds` in each status on their way."""
 
     def __init__(self, status_seconds: float) -> None:
         pace = {"progression": "time", "seconds": status_seconds}
-        state_manager.register_default_transition(model_packages.STATUS, pace)
+        for model in (model_packages.STATUS, endpoints.STATUS):
+            state_manager.register_default_transition(model, pace)
         # moto looks its handlers up here when the first request for the service comes.
-        sagemaker_urls.url_paths["{0}/$"] = model_packages.SageMaker.dispatch
+        sagemaker_urls.url_paths["{0}/$"] = lineage.SageMaker.dispatch
+        for path in runtime_urls.url_paths:
+            runtime_urls.url_paths[path] = endpoints.Runtime.dispatch
         s3.replace_moto()
+        state_machines.replace_moto()
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._sagemaker = botocore.session.get_session().get_service_model("sagemaker")
 
@@ -42,6 +50,8 @@ class LocalAws:
         """Answer one request."""
         request = Request(environ)
         refusal = None
+        if request.path in _SCRIPTS:
+            return _kept(request)(environ, start_response)
         if request.headers.get("X-Amz-Target", "").startswith("SageMaker."):
             refusal = self._off_limits(request)
         return (refusal or self._moto)(environ, start_response)
@@ -59,6 +69,12 @@ class LocalAws:
         shape = operation.input_shape
         found = list(limits.violations(shape, parameters)) if shape else []
         return _json_error("ValidationException", limits.message(found)) if found else None
+
+
+def _kept(request: Request) -> Response:
+    """Keep a test's script, or say what is wrong with it."""
+    problems = _SCRIPTS[request.path](request.get_data())
+    return Response("\n".join(problems), 400 if problems else 200)
 
 
 def _body(request: Request) -> bytes:

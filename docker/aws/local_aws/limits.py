@@ -158,6 +158,8 @@ def _regex(pattern: str) -> re.Pattern[str]:
     pattern = pattern.replace(r"\uD800\uDC00-\uDBFF\uDFFF", r"\U00010000-\U0010FFFF")
     # An anchor may be repeated, which changes nothing.
     pattern = re.sub(r"\$\{\d+,\d+\}", "$", pattern)
+    # SageMaker's runtime has this class outside of brackets.
+    pattern = pattern.replace(r"\p{ASCII}*", r"[\x00-\x7f]*")
     # Classes of characters have names; \w, \d and \s are ASCII's.
     pattern = re.sub(r"\\p\{(\w+)\}", lambda named: _characters(named[1]), pattern)
     return re.compile(pattern, re.ASCII)

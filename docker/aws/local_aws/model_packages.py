@@ -20,8 +20,8 @@ from moto.s3.exceptions import MissingBucket
 from moto.s3.models import s3_backends
 from moto.sagemaker.exceptions import ConflictException, ValidationError
 from moto.sagemaker.models import ModelPackageGroup, sagemaker_backends
-from moto.sagemaker.responses import SageMakerResponse
 from moto.sagemaker.utils import arn_formatter
+from moto.sts.models import sts_backends
 
 from local_aws import model_cards
 
@@ -160,8 +160,8 @@ class Package(ManagedState):
         }
 
 
-class SageMaker(SageMakerResponse):
-    """moto's SageMaker with model packages of our own."""
+class SageMaker(model_cards.SageMaker):
+    """moto's SageMaker with model cards and model packages of our own."""
 
     def call_action(self) -> TYPE_RESPONSE:
         """Let no two requests get one version number, nor one client token two versions."""
@@ -321,7 +321,14 @@ class SageMaker(SageMakerResponse):
         if arn in _packages(backend):
             raise ValidationError(f"ModelPackage {arn} already exists.")
         _packages(backend)[arn] = package = Package(arn, request, group_name, failure)
+        package.record["CreatedBy"] = self._caller()
         return package
+
+    def _caller(self) -> dict[str, Any]:
+        """Whoever asks, as SageMaker names who has created something."""
+        identities = sts_backends[self.current_account]["aws"]
+        user, arn, _ = identities.get_caller_identity(self.access_key, self.region)
+        return {"IamIdentity": {"Arn": arn, "PrincipalId": user}}
 
     def _failure(self, request: dict[str, Any]) -> Failure | None:
         """Return why the package will fail, if it will; refuse what is out of reach at once."""
