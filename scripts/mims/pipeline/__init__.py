@@ -1,0 +1,1 @@
+"""Step configs and builders for SageMaker Pipelines, and a pipeline that runs."""
