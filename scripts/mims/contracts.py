@@ -7,7 +7,7 @@ mims_registration_contract.md.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from mims.settings import (
     ANY_TEXT,
@@ -21,7 +21,13 @@ from mims.settings import (
     true_or_false,
 )
 
+if TYPE_CHECKING:
+    import os
+
+    from mims.implementation.checks import Validation
+
 JSON, CSV, JSON_LINES = "application/json", "text/csv", "application/jsonlines"
+LARGEST_REQUEST = 6_291_456  # bytes: InvokeEndpoint's Body
 
 
 class Channel(NamedTuple):
@@ -43,6 +49,7 @@ class Contract(NamedTuple):
     outputs: tuple[Channel, ...]
     settings: tuple[Setting, ...]
     framework_requirements: dict[str, str]
+    needs_network: bool = False
 
     @property
     def expected_input_paths(self) -> dict[str, str]:
@@ -63,6 +70,20 @@ class Contract(NamedTuple):
     def optional_env_vars(self) -> dict[str, str | None]:
         """Default of each optional variable, by name; None where there is none."""
         return {s.name: s.default for s in self.settings if not s.required}
+
+    def validate_implementation(self, path: str | os.PathLike[str]) -> Validation:
+        """Hold a script to this contract: read it and what it imports of its own, run nothing.
+
+        The script may have any name. The result's `errors` would fail the job or break the
+        contract; its `warnings` may be meant. `is_valid` says that there are no errors.
+
+        Raises:
+            InputError: there is no such file, or it can't be read.
+
+        """
+        from mims.implementation.checks import validate  # jobs never need it
+
+        return validate(self, path, contracts())
 
 
 _LIMITS = (
@@ -283,4 +304,10 @@ MIMS_REGISTRATION_CONTRACT = Contract(
         "pydantic": ">=2.10",
         "tenacity": ">=9",
     },
+    needs_network=True,
 )
+
+
+def contracts() -> dict[str, Contract]:
+    """The contracts of this module, by name."""
+    return {name: value for name, value in globals().items() if isinstance(value, Contract)}

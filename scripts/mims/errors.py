@@ -77,12 +77,15 @@ class Problems:
         self.found: list[str] = list(found)
 
     @contextmanager
-    def gather(self) -> Iterator[None]:
-        """Note the problems of an `InputError` raised inside and carry on after the block."""
+    def gather(self, under: str = "") -> Iterator[None]:
+        """Note the problems of an `InputError` raised inside and carry on after the block.
+
+        `under` is put before each: where the values came from that were looked at.
+        """
         try:
             yield
         except InputError as error:
-            self.found += error.problems
+            self.found += [f"{under}{problem}" for problem in error.problems]
 
     def raise_any(self) -> None:
         """Raise what was found, if anything was."""

@@ -1,8 +1,9 @@
-"""Text that is safe and short enough to show: in a log, in an exit message, in a table."""
+"""Text that is safe and short enough to show, in a log, an exit message or a table; and names."""
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import Iterable
 
 _HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
@@ -64,3 +65,17 @@ def listed(names: Iterable[str], limit: int = 20) -> str:
     if len(shown) <= limit:
         return ", ".join(shown)
     return f"{', '.join(shown[:limit])} and {len(shown) - limit} more"
+
+
+def meant(name: str, known: Iterable[str], otherwise: str) -> str:
+    """Ask for the known name that is most like a mistyped one, in any case; else `otherwise`."""
+    import difflib  # seldom needed, and slow to load
+
+    by_lower = {one.lower(): one for one in known}
+    near = difflib.get_close_matches(name[:100].lower(), by_lower, n=1)
+    return f"did you mean {printable(by_lower[near[0]])}?" if near else otherwise
+
+
+def repeated(names: Iterable[str]) -> list[str]:
+    """The names that come more than once, in the order in which they first do."""
+    return [name for name, count in Counter(names).items() if count > 1]

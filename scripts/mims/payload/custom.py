@@ -19,15 +19,16 @@ from typing import TYPE_CHECKING, Any, Mapping, NamedTuple, Sequence
 from mims.archive.files import reading
 from mims.archive.folder import read_folder
 from mims.archive.reader import FILE
+from mims.contracts import LARGEST_REQUEST
 from mims.errors import InputError
 from mims.payload.decoding import kind_of
 from mims.payload.fields import NUMERIC, Field
-from mims.payload.formats import LARGEST_REQUEST, Row
 from mims.payload.tables import READERS, Line, TableError, Wanted
 from mims.text import is_utf8, listed, printable
 
 if TYPE_CHECKING:
     from mims.archive.reader import Members
+    from mims.payload.formats import Row
     from mims.payload.values import Value
 
 log = logging.getLogger("mims")

@@ -6,12 +6,11 @@ Goes in: bytes of a file, or a decoded value. Comes out: plain values. Nothing i
 from __future__ import annotations
 
 import json
-from collections import Counter
 from contextlib import suppress
 from typing import Any
 
 from mims.errors import InputError
-from mims.text import listed, printable
+from mims.text import listed, printable, repeated
 
 _KINDS: dict[type, str] = {
     type(None): "null",
@@ -37,7 +36,7 @@ def decoded(shown: str, raw: bytes) -> Any:
 
     """
     try:
-        return json.loads(raw, object_pairs_hook=_object)
+        return json.loads(raw, object_pairs_hook=once)
     except (ValueError, RecursionError) as error:
         raise InputError(f"{shown} is not usable JSON: {printable(str(error))[:300]}") from error
 
@@ -48,14 +47,18 @@ def unquoted(value: Any) -> Any:
         return None
     with suppress(ValueError, RecursionError):
         while isinstance(value, str) and value.lstrip()[:1] in ("[", "{", '"'):
-            value = json.loads(value, object_pairs_hook=_object)
+            value = json.loads(value, object_pairs_hook=once)
     return value
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make an object of names and values, for `json.loads`.
+
+    Raises:
+        ValueError: a name is there twice; the text says so.
+
+    """
     values = dict(pairs)
     if len(values) < len(pairs):
-        counts = Counter(name for name, _ in pairs)
-        twice = sorted(name for name, count in counts.items() if count > 1)
-        raise ValueError(f"{listed(twice)} is there twice")
+        raise ValueError(f"{listed(repeated(name for name, _ in pairs))} is there twice")
     return values

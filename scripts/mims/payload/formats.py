@@ -13,11 +13,9 @@ import re
 from itertools import zip_longest
 from typing import Any, Callable, Iterable, Iterator, Mapping, NamedTuple, Sequence, Tuple
 
-from mims.contracts import CSV, JSON, JSON_LINES
+from mims.contracts import CSV, JSON, JSON_LINES, LARGEST_REQUEST
 from mims.errors import InputError
 from mims.payload.values import Value
-
-LARGEST_REQUEST = 6_291_456  # bytes: InvokeEndpoint's Body
 
 Row = Tuple[Value, ...]
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from typing import Any, Iterator, Mapping, NamedTuple
 
+from mims.contracts import LARGEST_REQUEST
 from mims.errors import InputError, MimsError, Problems
-from mims.payload.formats import LARGEST_REQUEST, Format, Records, formats, reads_back
+from mims.payload.formats import Format, Records, formats, reads_back
 
 RECOMMENDER = "recommender"
 MOST_FILES = 10_000

@@ -10,13 +10,13 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections import Counter
 from itertools import chain
 from typing import Any, Callable, Collection, Iterator, Mapping, NamedTuple, Sequence
 
 from mims.errors import InputError
+from mims.payload.decoding import once
 from mims.payload.formats import csv_reader
-from mims.text import listed
+from mims.text import listed, repeated
 
 _LONGEST_NUMBER = 400  # digits; a float has 309, and int() of very many takes for ever
 _UNPACKED_LIMIT = 256 * 1024 * 1024  # bytes of Parquet columns in memory
@@ -96,24 +96,11 @@ def _parsed(text: str) -> Any:
 
     """
     try:
-        return json.loads(text, object_pairs_hook=_once, parse_int=_integer)
+        return json.loads(text, object_pairs_hook=once, parse_int=_integer)
     except RecursionError:
         raise ValueError("nested too deep") from None
     except ValueError as error:
         raise ValueError(f"not usable JSON: {error}") from None
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    twice = _repeated([name for name, _ in pairs])
-    if twice:
-        raise ValueError(f"{listed(twice)} is there twice")
-    return dict(pairs)
-
-
-def _repeated(names: Sequence[str]) -> list[str]:
-    if len(set(names)) == len(names):
-        return []
-    return [name for name, count in Counter(names).items() if count > 1]
 
 
 def _integer(digits: str) -> int | float:
@@ -159,7 +146,7 @@ def _csv_rows(text: str) -> Iterator[tuple[str, list[str]]]:
 
 
 def _check_columns(columns: Sequence[str], wanted: Wanted, where: str) -> None:
-    present, twice = set(columns), _repeated(columns)
+    present, twice = set(columns), repeated(columns)
     missing = [name for name in wanted.names if name in wanted.needed and name not in present]
     if missing and present.isdisjoint(wanted.names):
         raise TableError(

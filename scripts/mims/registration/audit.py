@@ -116,17 +116,28 @@ class Trail:
 
         """
         for _ in range(_ATTEMPTS):
-            last = self._newest()
-            number = last.number + 1 if last else 1
-            whole = {**record, "number": number, "previous_sha256": last.sha256 if last else None}
-            link = Link(self._key(number), number, hashlib.sha256(canonical(whole)).hexdigest())
-            if self._put(link.key, canonical(whole)):
-                log.info("audit record s3://%s/%s: sha256 %s", self.bucket, link.key, link.sha256)
+            link = self.append_behind(record, self.newest())
+            if link:
                 return link
         raise ServiceError(
             f"PutObject in {self._storage.region} for s3://{self.bucket}/{self.folder}: another "
             f"run was quicker to write its audit record, {_ATTEMPTS} times; run again"
         )
+
+    def append_behind(self, record: Mapping[str, Any], last: Link | None) -> Link | None:
+        """Add a record behind `last`; None where another was quicker: a compare-and-swap.
+
+        Raises:
+            ServiceError: S3 refused or could not be reached.
+
+        """
+        number = last.number + 1 if last else 1
+        whole = {**record, "number": number, "previous_sha256": last.sha256 if last else None}
+        link = Link(self._key(number), number, hashlib.sha256(canonical(whole)).hexdigest())
+        if not self._put(link.key, canonical(whole)):
+            return None
+        log.info("audit record s3://%s/%s: sha256 %s", self.bucket, link.key, link.sha256)
+        return link
 
     def records(self) -> Iterator[tuple[str, bytes]]:
         """Yield key and bytes of each record, oldest first: what `verify_chain` takes."""
@@ -135,7 +146,8 @@ class Trail:
                 content = self._read(key)
             yield key, content
 
-    def _newest(self) -> Link | None:
+    def newest(self) -> Link | None:
+        """The newest record's place; None before the first."""
         key = max(self._keys(), default="")
         if not key:
             return None

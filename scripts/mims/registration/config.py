@@ -10,7 +10,6 @@ nobody chose.
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import re
 import unicodedata
@@ -34,10 +33,9 @@ from mims.registration.parameters import (
     fits_metadata,
     matching,
     region_of,
-    repeated,
     shown,
 )
-from mims.text import listed, printable
+from mims.text import listed, meant, printable, repeated
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -386,7 +384,5 @@ def _known(path: tuple[int | str, ...], place: str) -> Collection[str]:
 
 
 def _unknown(key: str, known: Collection[str]) -> str:
-    by_lower = {name.lower(): name for name in known}
-    near = difflib.get_close_matches(key.lower()[:100], by_lower, n=1)
-    hint = f"did you mean {by_lower[near[0]]}?" if near else f"known are {', '.join(known)}"
+    hint = meant(key, known, f"known are {', '.join(known)}")
     return f"unknown key; {hint}"

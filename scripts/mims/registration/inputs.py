@@ -20,13 +20,14 @@ from mims.archive.links import read_linked
 from mims.archive.names import ArchiveError, Namespace
 from mims.archive.reader import FOLDER, SYMLINK, Limits
 from mims.errors import InputError
-from mims.text import listed, printable, size
+from mims.text import listed, printable, repeated, size
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from mims.archive.reader import Member, Members
+    from mims.registration.artifacts import Digest
 
 log = logging.getLogger("mims")
 
@@ -88,18 +89,15 @@ def read_unpackable(file: Path, limits: Limits, watch: Callable[[bytes], None]) 
         InputError: the file can't be read, or changed meanwhile.
 
     """
-    names, odd_modes = Namespace(), []
-    with unchanged(file):
-        for member, content in read_linked(file, limits, watch):
-            with reading(file):
-                _refuse_set_id(member)
-            if member.kind != SYMLINK and member.mode & _ODD_MODE:
-                odd_modes.append(f"{member.name} ({member.mode & 0o7777:04o})")
-            if member.kind == FOLDER:
-                names.add_folder(member.name)
-            else:
-                names.add_file(member.name)
-            yield member, content
+    names = Namespace()  # for lookalikes: whatever else it knows, the reader has refused already
+    odd_modes = []
+    for member, content in read_linked(file, limits, watch):
+        with reading(file):
+            _refuse_set_id(member)
+        if member.kind != SYMLINK and member.mode & _ODD_MODE:
+            odd_modes.append(f"{member.name} ({member.mode & 0o7777:04o})")
+        (names.add_folder if member.kind == FOLDER else names.add_file)(member.name)
+        yield member, content
     for name, alike in names.lookalikes:
         log.warning("%s: '%s' and '%s' are one name to some file systems", file.name, name, alike)
     if odd_modes:
@@ -146,12 +144,13 @@ def read_small(path: Path) -> bytes:
 
 def json_object(content: bytes, what: str) -> dict[str, Any]:
     """Parse the same from bytes."""
-    repeated: list[str] = []
+    twice: dict[str, None] = {}
 
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        names = [name for name, _ in pairs]
-        repeated.extend(name for name in dict.fromkeys(names) if names.count(name) > 1)
-        return dict(pairs)
+        values = dict(pairs)
+        if len(values) < len(pairs):
+            twice.update(dict.fromkeys(repeated(name for name, _ in pairs)))
+        return values
 
     text = _text(content, what)
     try:
@@ -163,8 +162,8 @@ def json_object(content: bytes, what: str) -> dict[str, Any]:
         raise InputError(f"{what} is not JSON: {error}") from error
     except RecursionError as error:
         raise InputError(f"{what} is nested too deep") from error
-    if repeated:
-        names = ", ".join(f"'{printable(name)}'" for name in repeated)
+    if twice:
+        names = listed(f"'{name}'" for name in twice)
         raise InputError(f"{what} says {names} twice: which one counts?")
     if not isinstance(found, dict):
         raise InputError(f"{what} is not a JSON object but {type(found).__name__}")
@@ -200,3 +199,23 @@ def parsed(model: type[_Model], raw: dict[str, Any], what: str) -> _Model:
     except ValidationError as error:
         paths = [(printable(".".join(map(str, e["loc"]))), e["msg"]) for e in error.errors()]
         raise InputError(*(f"{what}: {path}: {problem}" for path, problem in paths)) from error
+
+
+class StatedArchive(BaseModel):
+    """What a file beside an archive says of it: SHA-256 in hex, size in bytes."""
+
+    sha256: str
+    size: int
+
+    def check(self, file: Path, found: Digest, *, by: str, cure: str) -> None:
+        """Check that an archive is this one. `by` is what says so, `cure` what to do else.
+
+        Raises:
+            InputError: it is another.
+
+        """
+        if (self.sha256, self.size) != (found.sha256, found.size):
+            raise InputError(
+                f"{file} is not what {by} says: sha256 {found.sha256} and {found.size} bytes, "
+                f"not {printable(self.sha256)} and {self.size}; one of them was changed {cure}"
+            )

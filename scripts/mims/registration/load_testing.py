@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from mims.registration.parameters import BucketName, InstanceType, Rule, repeated
-from mims.text import listed
+from mims.registration.parameters import BucketName, InstanceType, Rule
+from mims.text import listed, repeated
 
 _KEY = Rule(
     "an object's key of at most 1024 bytes",

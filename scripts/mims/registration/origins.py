@@ -7,13 +7,17 @@ copy of. Nothing is asked of S3 here: whether the object is still that, is for w
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
 from mims.registration.inputs import parsed, read_json_object
 from mims.registration.storage import Location
+
+if TYPE_CHECKING:
+    from mims.registration.artifacts import Artifact
 
 CONFIG_PATH = "opt/ml/config/processingjobconfig.json"
 
@@ -39,6 +43,7 @@ class _Input(BaseModel):
 
 class _Config(BaseModel):
     ProcessingJobArn: str | None = None
+    RoleArn: str | None = None
     ProcessingInputs: list[_Input] | None = None
 
 
@@ -48,6 +53,7 @@ class Origins:
 
     job_arn: str | None = None
     folders: tuple[tuple[Path, Location], ...] = ()
+    role_arn: str | None = None
 
     def of(self, file: Path) -> Location | None:
         """The S3 object that a file was downloaded from; None for a file of no input.
@@ -65,6 +71,12 @@ class Origins:
         if path in (".", PurePosixPath(at.key).name):
             return at
         return at._replace(key=f"{at.key}/{path}")
+
+    def traced(self, artifact: Artifact) -> Artifact:
+        """The artifact with its origin, if it is a file that was downloaded."""
+        if isinstance(artifact.source, bytes):
+            return artifact
+        return replace(artifact, origin=self.of(artifact.source))
 
 
 def read_origins(root: Path) -> Origins:
@@ -84,4 +96,5 @@ def read_origins(root: Path) -> Origins:
         for given in inputs
         if given.LocalPath and given.S3Uri and given.as_it_is
     ]
-    return Origins(config.ProcessingJobArn, tuple((f, at) for f, at in folders if at))
+    places = tuple((folder, at) for folder, at in folders if at)
+    return Origins(config.ProcessingJobArn, places, config.RoleArn)

@@ -19,7 +19,7 @@ from pydantic_core import core_schema
 
 from mims.contracts import CSV, JSON
 from mims.registration.images import Framework  # noqa: TC001 - pydantic reads it
-from mims.text import listed, printable
+from mims.text import listed, printable, repeated
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -112,11 +112,6 @@ def _pairs_as_object(value: Any) -> Any:
     if repeated(names):
         raise ValueError(f"names {listed(repeated(names))} twice")
     return dict(pairs)
-
-
-def repeated(names: list[str]) -> list[str]:
-    """The names that occur more than once."""
-    return [name for name in dict.fromkeys(names) if names.count(name) > 1]
 
 
 def _is_program(path: str) -> bool:

@@ -7,8 +7,7 @@ every region; or one `InputError` with all that is wrong. Nothing is asked of a 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mims.archive.files import reading
@@ -60,6 +59,7 @@ class Plan:
     evidence: Mapping[str, Any] | None  # the metadata, parsed
     reports: tuple[Artifact, ...]  # sections of the metadata, each a file of its own
     job_arn: str | None
+    role_arn: str | None
 
     def places(self, region: str) -> dict[Artifact, Location]:
         """Where each artifact lies in a region."""
@@ -100,28 +100,19 @@ def make_plan(job: Job) -> Plan:
     with problems.gather():
         verified = verify(job, order.config, order.limits)
     problems.raise_any()
-    config, metadata = verified.config, verified.metadata
-    evidence = (
-        json.loads(metadata.source) if metadata and isinstance(metadata.source, bytes) else {}
-    )
-    reports = [section.report for section in sections(evidence)]
-    schema = json.dumps(variable_schema(config), ensure_ascii=False, indent=2)
-
-    def from_s3(artifact: Artifact | None) -> Artifact | None:
-        if artifact is None or not isinstance(artifact.source, Path):
-            return artifact
-        return replace(artifact, origin=origins.of(artifact.source))
-
+    reports = [section.report for section in sections(verified.evidence or {})]
+    schema = json.dumps(variable_schema(verified.config), ensure_ascii=False, indent=2)
     plan = Plan(
         order=order,
-        config=config,
-        model=from_s3(verified.model) or verified.model,
+        config=verified.config,
+        model=origins.traced(verified.model),
         schema=Artifact.of_bytes("variable_schema.json", schema.encode()),
-        payload=from_s3(verified.payload),
-        metadata=metadata,
-        evidence=evidence if metadata else None,
+        payload=verified.payload and origins.traced(verified.payload),
+        metadata=verified.metadata,
+        evidence=verified.evidence,
         reports=tuple(report for report in reports if isinstance(report, Artifact)),
         job_arn=origins.job_arn,
+        role_arn=origins.role_arn,
     )
     check_requests(plan)
     return plan
@@ -138,10 +129,14 @@ def check_requests(plan: Plan) -> None:
     if MIMS in plan.config.backends:
         with problems.gather():
             session_type()
-    for region in plan.config.regions if SAGEMAKER in plan.config.backends else ():
-        stored = {one: Stored(one, at.uri, 0) for one, at in plan.places(region).items()}
+    if SAGEMAKER in plan.config.backends:
+        regions = plan.config.regions
         with problems.gather():
-            SageMaker(region).check(plan.submission(region, stored))
+            registry = SageMaker(regions[0])  # what it takes, it takes in every region
+            for region in regions:
+                stored = {one: Stored(one, at.uri, 0) for one, at in plan.places(region).items()}
+                with problems.gather():
+                    registry.check(plan.submission(region, stored))
     Problems(dict.fromkeys(problems.found)).raise_any()
 
 

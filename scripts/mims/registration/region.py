@@ -8,7 +8,6 @@ missing. Runs in a thread of its own; `pause` sleeps, and raises when it is time
 from __future__ import annotations
 
 import logging
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -45,26 +44,24 @@ class Means:
 
 
 def register_in(plan: Plan, means: Means) -> list[Outcome]:
-    """Register in a region; never raises what a service or the input is at fault for."""
+    """Register in a region; never raises what a service or the input is at fault for.
+
+    What storing took is told once: with the first registry's outcome.
+    """
     storage, started = means.storage, means.clock()
-    registries = plan.config.backends
+    first, *others = (Outcome(storage.region, name) for name in plan.config.backends)
     try:
         submission, stored = store(plan, storage, means.advance)
     except (InputError, ServiceError) as error:
-        outcomes = [_failed(plan, Outcome(storage.region, name), error) for name in registries]
+        outcomes = [_failed(plan, outcome, error) for outcome in (first, *others)]
     else:
-        outcomes = []
-        for name in registries:
-            outcomes.append(
-                register_with(
-                    name, plan, submission, Outcome(storage.region, name, stored=stored), means
-                )
-            )
-            stored = tuple(replace(one, moved=0, copied=0) for one in stored)
-    first = replace(outcomes[0], retries=outcomes[0].retries + storage.retries.count)
+        first = replace(first, stored=stored)
+        there = tuple(replace(one, moved=0, copied=0) for one in stored)
+        others = [replace(other, stored=there) for other in others]
+        outcomes = [register_with(plan, submission, one, means) for one in (first, *others)]
+    outcomes[0] = replace(outcomes[0], retries=outcomes[0].retries + storage.retries.count)
     seconds = means.clock() - started
-    outcomes = [replace(outcome, seconds=seconds) for outcome in [first, *outcomes[1:]]]
-    return [account_for(plan, outcome, storage) for outcome in outcomes]
+    return [account_for(plan, replace(one, seconds=seconds), storage) for one in outcomes]
 
 
 def store(
@@ -88,15 +85,14 @@ def store(
     return plan.submission(storage.region, stored), tuple(stored.values())
 
 
-def register_with(
-    name: str, plan: Plan, submission: Submission, outcome: Outcome, means: Means
-) -> Outcome:
-    """Register with one registry and wait until it has decided."""
+def register_with(plan: Plan, submission: Submission, outcome: Outcome, means: Means) -> Outcome:
+    """Register with the outcome's registry and wait until it has decided."""
     registry: SageMaker | Mims | None = None
     try:
-        registry = (
-            SageMaker(outcome.region) if name == SAGEMAKER else Mims(means.storage, means.pause)
-        )
+        if outcome.backend == SAGEMAKER:
+            registry = SageMaker(outcome.region)
+        else:
+            registry = Mims(means.storage, means.pause)
         with closing(registry):
             registration = registry.register(submission)
             outcome = replace(outcome, registration=registration)
@@ -115,8 +111,9 @@ def account_for(plan: Plan, outcome: Outcome, storage: Storage) -> Outcome:
         outcome,
         group=config.group,
         workflow_id=plan.order.workflow_id,
-        at=datetime.fromtimestamp(time.time(), UTC),
+        at=datetime.now(UTC),
         job_arn=plan.job_arn,
+        role_arn=plan.role_arn,
     )
     try:
         Trail(storage, config.bucket[outcome.region], config.group).append(record)

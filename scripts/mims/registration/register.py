@@ -98,7 +98,7 @@ def report(plan: Plan, outcomes: Sequence[Outcome]) -> None:
     for outcome in outcomes:
         log.info("%s", account(outcome))
     if plan.order.metrics:
-        now, group = datetime.fromtimestamp(time.time(), UTC), plan.config.group
+        now, group = datetime.now(UTC), plan.config.group
         emit(
             metric_line(outcome, plan.order.metrics, group, plan.order.workflow_id, now)
             for outcome in outcomes

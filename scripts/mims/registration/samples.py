@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from pydantic import BaseModel
 
 from mims.archive.reader import DEFAULT_LIMITS, FILE, FOLDER
-from mims.contracts import CSV, JSON, JSON_LINES
+from mims.contracts import CSV, JSON, JSON_LINES, LARGEST_REQUEST
 from mims.errors import InputError, Problems
 from mims.registration.artifacts import Artifact, Digest
 from mims.registration.inputs import (
     JSON_LIMIT,
+    StatedArchive,
     find_file,
     json_object,
     own_file,
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("mims")
 
 METADATA = "metadata.json"
-REQUEST_LIMIT = 6_291_456  # bytes: what InvokeEndpoint takes
 _BY_ENDING = {".json": JSON, ".csv": CSV, ".jsonl": JSON_LINES}
 
 
@@ -54,11 +54,6 @@ class Payload:
     variables: Mapping[str, VariableType]
 
 
-class _Archive(BaseModel):
-    sha256: str
-    size: int
-
-
 class _Sample(BaseModel):
     name: str
     content_type: str
@@ -67,7 +62,7 @@ class _Sample(BaseModel):
 
 
 class _Metadata(BaseModel):
-    archive: _Archive | None = None  # only the copy beside the archive can know it
+    archive: StatedArchive | None = None  # only the copy beside the archive can know it
     files: list[_Sample] = []
     source_model_inference_input_variable_list: Variables = {}
 
@@ -95,9 +90,9 @@ def verify_payload(
     digest = Digest(seen)
     contents = _read(file, limits, digest)
     problems = Problems(
-        f"{file}: sample {name} has {count} bytes; an endpoint takes {REQUEST_LIMIT}"
+        f"{file}: sample {name} has {count} bytes; an endpoint takes {LARGEST_REQUEST}"
         for name, (count, _) in contents.samples.items()
-        if count > REQUEST_LIMIT
+        if count > LARGEST_REQUEST
     )
     metadata = _Metadata()
     with problems.gather():
@@ -155,7 +150,8 @@ def _metadata(file: Path, channel: Path, contents: _Contents, digest: Digest) ->
         if found.archive or found.files:  # else it tells of something else
             beside, place = found, str(path)
     if beside and beside.archive:
-        _compare(beside.archive, path, file, digest)
+        again = "afterwards: make the payload again"
+        beside.archive.check(file, digest, by=f"{path.name} beside it", cure=again)
     if beside and inside and _said(beside) != _said(inside):
         raise InputError(
             f"{path} and the {METADATA} in {file.name} say different things: one of them was "
@@ -168,15 +164,6 @@ def _metadata(file: Path, channel: Path, contents: _Contents, digest: Digest) ->
 
 def _said(metadata: _Metadata) -> str:
     return metadata.model_dump_json(exclude={"archive"})
-
-
-def _compare(said: _Archive, path: Path, file: Path, digest: Digest) -> None:
-    if (said.sha256, said.size) != (digest.sha256, digest.size):
-        raise InputError(
-            f"{file} is not what {path.name} beside it says: sha256 {digest.sha256} and "
-            f"{digest.size} bytes, not {printable(said.sha256)} and {said.size}; one of them was "
-            "changed afterwards: make the payload again"
-        )
 
 
 def _compare_samples(metadata: _Metadata, contents: _Contents, place: str) -> None:

@@ -28,6 +28,8 @@ from mims.text import size
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from mypy_boto3_s3.type_defs import MultipartUploadTypeDef
+
     from mims.registration.artifacts import Artifact
 
 log = logging.getLogger("mims")
@@ -179,11 +181,47 @@ class Storage:
         }
         swept = 0
         for bucket, prefix in sorted(groups):
-            for upload in self._unfinished(bucket, prefix):
+            for upload in self.unfinished(Location(bucket, prefix)):
                 at = Location(bucket, upload["Key"])
                 if at in places or upload["Initiated"] < datetime.now(UTC) - STALE:
-                    swept += self._abort(at, upload["UploadId"])
+                    swept += self.abort(at, upload["UploadId"])
         return swept
+
+    def unfinished(self, folder: Location) -> list[MultipartUploadTypeDef]:
+        """Give the unfinished uploads whose keys begin with the folder's.
+
+        Raises:
+            ServiceError: S3 refused or could not be reached.
+
+        """
+        found: list[MultipartUploadTypeDef] = []
+        with self._asking("ListMultipartUploads", folder):
+            pages = self.s3.get_paginator("list_multipart_uploads").paginate(
+                Bucket=folder.bucket, Prefix=folder.key, **self.owned
+            )
+            for page in pages:
+                required(page, "Bucket", "ListMultipartUploads", self.region)
+                found += page.get("Uploads", [])
+        return found
+
+    def abort(self, at: Location, upload_id: str) -> bool:
+        """Abort an unfinished upload; False if somebody else was first.
+
+        Raises:
+            ServiceError: S3 refused or could not be reached.
+
+        """
+        try:
+            with self._asking("AbortMultipartUpload", at):
+                self.s3.abort_multipart_upload(
+                    Bucket=at.bucket, Key=at.key, UploadId=upload_id, **self.owned
+                )
+        except AwsError as error:
+            if error.code == NO_SUCH_UPLOAD:
+                return False
+            raise
+        log.info("%s: aborted an unfinished upload", at.uri)
+        return True
 
     def _look(self, at: Location) -> Mapping[str, Any] | None:
         try:
@@ -268,30 +306,6 @@ class Storage:
             owned=self.owned,
             stop=Stop(self._stop),
         )
-
-    def _unfinished(self, bucket: str, prefix: str) -> list[Any]:
-        found: list[Any] = []
-        with asking("ListMultipartUploads", self.region, f"s3://{bucket}/{prefix}{self._whose}"):
-            pages = self.s3.get_paginator("list_multipart_uploads").paginate(
-                Bucket=bucket, Prefix=prefix, **self.owned
-            )
-            for page in pages:
-                required(page, "Bucket", "ListMultipartUploads", self.region)
-                found += page.get("Uploads", [])
-        return found
-
-    def _abort(self, at: Location, upload_id: str) -> bool:
-        try:
-            with self._asking("AbortMultipartUpload", at):
-                self.s3.abort_multipart_upload(
-                    Bucket=at.bucket, Key=at.key, UploadId=upload_id, **self.owned
-                )
-        except AwsError as error:
-            if error.code == NO_SUCH_UPLOAD:  # another sweep was first
-                return False
-            raise
-        log.info("%s: aborted an unfinished upload", at.uri)
-        return True
 
     def _asking(self, operation: str, at: Location) -> Any:
         return asking(operation, self.region, f"{at.uri}{self._whose}")

@@ -14,7 +14,7 @@ import logging
 import os
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
@@ -24,6 +24,7 @@ from mims.archive.reader import DEFAULT_LIMITS, FOLDER
 from mims.errors import InputError, Problems
 from mims.registration.artifacts import Artifact, Digest
 from mims.registration.inputs import (
+    StatedArchive,
     find_file,
     json_object,
     own_file,
@@ -33,7 +34,7 @@ from mims.registration.inputs import (
     read_unpackable,
 )
 from mims.registration.samples import fit, verify_payload
-from mims.text import listed, printable, size
+from mims.text import listed, size
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,6 +57,7 @@ class Verified:
     model: Artifact
     payload: Artifact | None
     metadata: Artifact | None
+    evidence: dict[str, Any] | None  # the metadata, parsed
 
 
 def verify(job: Job, config: RegistrationConfig, limits: Limits = DEFAULT_LIMITS) -> Verified:
@@ -66,7 +68,7 @@ def verify(job: Job, config: RegistrationConfig, limits: Limits = DEFAULT_LIMITS
 
     """
     problems = Problems()
-    payload = metadata = None
+    payload = metadata = evidence = None
     channels = [job.path("PackagedModel"), job.path("GeneratedPayloadSamples")]
     with job.progress("verifying", sum(map(_bytes_in, channels))) as progress:
 
@@ -79,9 +81,10 @@ def verify(job: Job, config: RegistrationConfig, limits: Limits = DEFAULT_LIMITS
             payload = verify_payload(channels[1], seen, limits)
             config = config if payload is None else fit(config, payload)
         with problems.gather():
-            metadata = read_metadata(job.path("metadata"))
+            metadata, evidence = read_metadata(job.path("metadata"))
     problems.raise_any()
-    return Verified(config, model, None if payload is None else payload.artifact, metadata)
+    artifact = payload.artifact if payload else None
+    return Verified(config, model, artifact, metadata, evidence)
 
 
 def _bytes_in(channel: Path) -> int:
@@ -131,32 +134,22 @@ def verify_package(
     return digest.artifact("model.tar.gz", file)
 
 
-class _Archive(BaseModel):
-    sha256: str
-    size: int
-
-
 class _Manifest(BaseModel):
-    archive: _Archive
+    archive: StatedArchive
 
 
 def _compare(manifest: Path, file: Path, digest: Digest) -> None:
     raw = read_json_object(own_file(manifest, file.parent), "the manifest")
     said = parsed(_Manifest, raw, str(manifest)).archive
-    if (said.sha256, said.size) != (digest.sha256, digest.size):
-        raise InputError(
-            f"{file} is not what {manifest.name} says: sha256 {digest.sha256} and "
-            f"{digest.size} bytes, not {printable(said.sha256)} and {said.size}; one of them was "
-            "changed after packaging: package again"
-        )
+    said.check(file, digest, by=manifest.name, cure="after packaging: package again")
 
 
-def read_metadata(channel: Path) -> Artifact | None:
-    """Read the performance metadata, if there is any: a JSON object."""
+def read_metadata(channel: Path) -> tuple[Artifact | None, dict[str, Any] | None]:
+    """Read the performance metadata, if there is any: a JSON object, as it is and parsed."""
     file = find_file(channel, "metadata.json", ".json", "metadata")
     if file is None:
         log.info("metadata: none at %s", channel)
-        return None
+        return None, None
     content = read_small(file)
-    json_object(content, f"the performance metadata ({file})")
-    return Artifact.of_bytes("metadata.json", content)
+    evidence = json_object(content, f"the performance metadata ({file})")
+    return Artifact.of_bytes("metadata.json", content), evidence

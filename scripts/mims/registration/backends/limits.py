@@ -30,7 +30,7 @@ class Violation(NamedTuple):
 
 def violations(shape: Shape, value: Any, path: str = "") -> Iterator[Violation]:
     """Yield every violation. Values are of the right types: ours are."""
-    for must in _broken(shape, value):
+    for must in off_limits(shape, value):
         yield Violation(path, value, must)
     if isinstance(shape, StructureShape):
         for name, member in shape.members.items():
@@ -48,7 +48,8 @@ def violations(shape: Shape, value: Any, path: str = "") -> Iterator[Violation]:
             yield from violations(shape.value, item, f"{path}.{key}")
 
 
-def _broken(shape: Shape, value: Any) -> Iterator[str]:
+def off_limits(shape: Shape, value: Any) -> Iterator[str]:
+    """Yield what a value itself breaks, whatever may be in it."""
     limits = shape.metadata
     sized = shape.type_name in ("string", "list", "map")
     count = len(value) if sized else value

@@ -58,7 +58,7 @@ class SageMaker:
         return self._retries.count
 
     def check(self, submission: Submission) -> None:
-        """Hold what would be sent to the service model; nothing is asked.
+        """Hold what would be sent, here or to another region, to the service model; ask nothing.
 
         Raises:
             InputError: with everything that SageMaker would refuse.

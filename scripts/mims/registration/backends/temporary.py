@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from mims.registration.aws import AwsError, asking
+from mims.registration.aws import asking, required
 
 if TYPE_CHECKING:
     from mims.registration.storage import Location, Storage
@@ -20,34 +20,19 @@ def clear(storage: Storage, folder: Location) -> None:
         ServiceError: S3 refused or could not be reached.
 
     """
-    _abort_uploads(storage, folder)
+    for upload in storage.unfinished(folder):
+        storage.abort(folder._replace(key=upload["Key"]), upload["UploadId"])
     s3, owned = storage.s3, storage.owned
     with asking("ListObjectsV2", storage.region, folder.uri):
         pages = s3.get_paginator("list_objects_v2").paginate(
             Bucket=folder.bucket, Prefix=folder.key, **owned
         )
-        keys = [found["Key"] for page in pages for found in page.get("Contents", [])]
+        keys = []
+        for page in pages:
+            required(page, "Name", "ListObjectsV2", storage.region)
+            keys += [found["Key"] for found in page.get("Contents", [])]
     for key in keys:
         at = folder._replace(key=key)
         with asking("DeleteObject", storage.region, at.uri):
             s3.delete_object(Bucket=at.bucket, Key=at.key, **owned)
         log.info("%s: deleted", at.uri)
-
-
-def _abort_uploads(storage: Storage, folder: Location) -> None:
-    s3, owned = storage.s3, storage.owned
-    with asking("ListMultipartUploads", storage.region, folder.uri):
-        pages = s3.get_paginator("list_multipart_uploads").paginate(
-            Bucket=folder.bucket, Prefix=folder.key, **owned
-        )
-        unfinished = [upload for page in pages for upload in page.get("Uploads", [])]
-    for upload in unfinished:
-        at = folder._replace(key=upload["Key"])
-        try:
-            with asking("AbortMultipartUpload", storage.region, at.uri):
-                s3.abort_multipart_upload(
-                    Bucket=at.bucket, Key=at.key, UploadId=upload["UploadId"], **owned
-                )
-        except AwsError as error:
-            if error.code != "NoSuchUpload":  # somebody else was first
-                raise

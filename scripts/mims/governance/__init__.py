@@ -1,0 +1,1 @@
+"""What happens to a version after it was registered: stages, gates, approval, cards, lineage."""

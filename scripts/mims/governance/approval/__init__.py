@@ -1,0 +1,1 @@
+"""The promotion to Production as a Step Functions state machine."""

@@ -1,0 +1,201 @@
+"""Commands of the approval pipeline: a promotion to Production that Step Functions carries out."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mims import console
+from mims.errors import EXIT_DONE, EXIT_INPUT, InputError
+from mims.governance.commands.shared import as_change, as_read, gate_file, registry_of, taught, tell
+from mims.governance.commands.shared import version as version_
+from mims.text import listed
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mims.governance.approval.executions import Execution, Pending
+    from mims.governance.registry import Registry
+
+_gates = gate_file(
+    "the group's gate file, with a section `deployment:` if the promotion deploys", required=True
+)
+
+
+@click.group()
+def pipeline() -> None:
+    """Promote through Step Functions: evaluate, wait for approval, update, deploy, verify."""
+
+
+@pipeline.command(
+    epilog=taught(
+        ["pipeline deploy --gates fraud.yaml --queue https://sqs… --role arn:aws:iam::…"],
+        "  machine (its ARN), done (created, updated or unchanged), dry_run; with --definition\n"
+        "  the definition itself, in Amazon States Language",
+    )
+)
+@_gates
+@click.option("--queue", required=True, metavar="URL", help="SQS queue that approvers are told by")
+@click.option("--role", required=True, metavar="ARN", help="role of the state machine")
+@click.option("--definition", "print_only", is_flag=True, help="print it and deploy nothing")
+@as_change
+def deploy(gates: Path, queue: str, role: str, print_only: bool, **options: Any) -> None:
+    """Make the group's state machine of its gate file, or change it where it differs.
+
+    Deploy again after each change of the gate file: executions hold to the one that they know.
+    """
+    from mims.governance.approval import executions
+    from mims.governance.approval.promotion import Deployment
+    from mims.governance.approval.state_machine import definition
+    from mims.governance.gates.file import GateFile
+
+    gates_of = GateFile.load(gates)
+    made = definition(gates_of, Deployment.of(gates_of).plan(queue))
+    if print_only:
+        click.echo(json.dumps(made, indent=2))
+        return
+    name = executions.machine_name(gates_of.group)
+    machine = executions.deploy(registry_of(options), made, name, role, dry_run=options["dry_run"])
+    report = {"machine": machine.arn, "done": machine.done, "dry_run": options["dry_run"]}
+    tell(options, [report], lambda: f"{machine.arn or name}: {machine.done}")
+
+
+@pipeline.command(
+    epilog=taught(
+        ["pipeline start fraud/3 --gates fraud.yaml"],
+        "  execution, passed (whether the gates let it pass), refusals (why not), dry_run",
+    )
+)
+@version_
+@_gates
+@click.option("--reason", default="", help="why, for whoever approves")
+@as_change
+def start(name: str, gates: Path, reason: str, **options: Any) -> int:
+    """Judge VERSION, and start its promotion to Production; then others approve it.
+
+    What a gate refuses is started, too: the execution ends at once, and follow puts that down.
+    """
+    from mims.governance.approval import executions
+    from mims.governance.approval.promotion import prepare
+    from mims.governance.gates.file import GateFile
+
+    registry = registry_of(options, name)
+    gates_of = GateFile.load(gates, registry.version(name).group)
+    given = prepare(registry, name, gates_of, reason=reason)
+    execution = ""
+    if not options["dry_run"]:
+        execution = executions.start(registry, executions.machine_name(gates_of.group), given)
+    report = {
+        "execution": execution,
+        "passed": given["passed"],
+        "refusals": given["refusals"],
+        "dry_run": options["dry_run"],
+    }
+    judged = "its gates let it pass" if given["passed"] else f"refused: {given['refusals']}"
+    if execution and not given["passed"]:
+        console.say(f"{given['version']['name']}: {judged}")
+    tell(options, [report], lambda: execution or f"{name} would be started: {judged}")
+    return EXIT_DONE if given["passed"] else EXIT_INPUT
+
+
+@pipeline.command(
+    epilog=taught(
+        ["pipeline waiting fraud"], "  version, asked_by, registered_by, reason, execution"
+    )
+)
+@click.argument("group")
+@as_read
+def waiting(group: str, **options: Any) -> None:
+    """Show which promotions of GROUP wait for approval."""
+    from mims.governance.approval import executions
+    from mims.governance.texts import table
+
+    keys = ("version", "asked_by", "registered_by", "reason", "execution")
+    found = executions.waiting(registry_of(options), group)
+    rows = [{key: getattr(one, key) for key in keys} for one in found]
+    tell(
+        options,
+        rows,
+        lambda: table(keys, [list(row.values()) for row in rows]) if rows else "nothing waits",
+    )
+
+
+@pipeline.command(
+    epilog=taught(
+        ["pipeline answer fraud/3 --approve --reason 'board of 2026-11-20'"],
+        "  version, approved, execution, dry_run",
+    )
+)
+@click.argument("name", metavar="GROUP|VERSION")
+@click.option("--approve/--refuse", "approved", required=True, default=None, help="the answer")
+@click.option("--reason", required=True, help="why")
+@as_change
+def answer(name: str, approved: bool, reason: str, **options: Any) -> None:
+    """Approve or refuse the promotion of GROUP that waits; of VERSION (fraud/3) and no other."""
+    from mims.governance.approval import executions
+
+    registry = registry_of(options)
+    pending = _the_one(registry, name)
+    if not options["dry_run"]:
+        executions.answer(registry, pending, approved=approved, reason=reason)
+    report = {
+        "version": pending.version,
+        "approved": approved,
+        "execution": pending.execution,
+        "dry_run": options["dry_run"],
+    }
+    word = "approved" if approved else "refused"
+    would = "would be " if options["dry_run"] else ""
+    tell(options, [report], lambda: f"{pending.version}: {would}{word}")
+
+
+def _the_one(registry: Registry, name: str) -> Pending:
+    from mims.governance.approval import executions
+
+    group, _, number = name.partition("/")
+    waits = executions.waiting(registry, group)
+    found = [one for one in waits if not number or one.version == name]
+    if len(found) > 1:
+        raise InputError(f"several wait, {listed(one.version for one in found)}: name one of them")
+    if not found:
+        others = listed(one.version for one in waits)
+        raise InputError(
+            f"no promotion of {name} waits for approval{others and f'; {others} does'}"
+        )
+    return found[0]
+
+
+@pipeline.command(
+    epilog=taught(["pipeline follow arn:aws:states:…"], "  execution, status, error, cause")
+)
+@click.argument("execution", metavar="ARN")
+@click.option(
+    "--timeout", type=click.FloatRange(0), default=3600.0, show_default=True, help="in seconds"
+)
+@click.option(
+    "--poll", type=click.FloatRange(0, min_open=True), default=10.0, help="seconds between looks"
+)
+@as_change
+def follow(execution: str, timeout: float, poll: float, **options: Any) -> int:
+    """Follow a promotion to its end, and put that down in the audit trail."""
+    from mims.governance.approval import executions
+
+    registry = registry_of(options, execution)
+    ended = executions.follow(registry, execution, timeout=timeout, between=poll)
+    if not options["dry_run"]:
+        executions.record(registry, ended)
+    report = {
+        "execution": execution,
+        "status": ended.status,
+        "error": ended.error,
+        "cause": ended.cause,
+    }
+    tell(options, [report], lambda: _ended(ended))
+    return EXIT_DONE if ended.status == "SUCCEEDED" else EXIT_INPUT
+
+
+def _ended(execution: Execution) -> str:
+    why = f": {execution.error}: {execution.cause}" if execution.error else ""
+    return f"{execution.arn}: {execution.status}{why}"

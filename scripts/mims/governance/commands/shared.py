@@ -1,0 +1,63 @@
+"""What the registry's commands share: how their help ends, which registry, how results are told.
+
+Imports nothing that is heavy, so that --help is quick.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mims import console
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from mims.governance.registry import Registry
+
+NAME = "mims-registry"
+EXIT_CODES = """\b
+Exit codes:
+  0       done
+  1       the input is at fault, or the registry's state forbids it: the message
+          says what to mend
+  2       wrong command line
+  3       a service refused, could not be reached or took too long
+  70      a bug
+  128+n   stopped by signal n
+"""
+as_read = console.options(console.region, console.as_json)
+as_change = console.options(console.region, console.as_json, console.dry_run)
+version = click.argument("name", metavar="VERSION")
+
+
+def gate_file(text: str, *, required: bool = False) -> Callable[[Any], Any]:
+    """The option that names the group's gate file."""
+    kind = click.Path(path_type=Path, dir_okay=False)
+    return click.option("--gates", metavar="FILE", type=kind, required=required, help=text)
+
+
+def taught(examples: Iterable[str], keys: str) -> str:
+    """The end of a command's help: examples, the keys of what --json prints, exit codes."""
+    lines = "\n".join(f"  {NAME} {example}" for example in examples)
+    return f"\b\nFor example:\n{lines}\n\n\b\nWith --json:\n{keys}\n\n{EXIT_CODES}"
+
+
+def registry_of(options: Mapping[str, Any], name: str = "") -> Registry:
+    """The registry of the region that --region says, else an ARN, else the environment."""
+    from mims.governance.registry import Registry
+
+    return Registry(console.region_of(options["region"], name))
+
+
+def tell(
+    options: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], text: Callable[[], str]
+) -> None:
+    """Print a line of JSON a row; or all of them as text, made only then."""
+    if not options["as_json"]:
+        click.echo(text())
+        return
+    for row in rows:
+        console.answer(True, row, "")

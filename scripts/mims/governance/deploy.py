@@ -1,0 +1,313 @@
+"""Put versions behind an endpoint: model, endpoint configuration, endpoint; and back, if it fails.
+
+Goes in: approved versions, each with its instances and its share of the traffic, and the name of an
+endpoint. Comes out: the endpoint in service with just these, or as it was before, and an error that
+says why. Models and configurations are named after the version and what is in them, so a run after
+one that was cut off finds what is there already; they cost nothing and are never deleted. An
+endpoint that failed can only be deleted, says SageMaker: it is made anew with what it had.
+
+Every wait has an end. The one layer of retries is boto3's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from mims.errors import InputError, ServiceError
+from mims.registration.aws import AwsError, asking, required
+from mims.text import printable, without_secrets
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from mypy_boto3_sagemaker import SageMakerClient
+    from mypy_boto3_sagemaker_runtime import SageMakerRuntimeClient
+
+    from mims.governance.versions import Version
+
+log = logging.getLogger("mims")
+
+IN_SERVICE, FAILED = "InService", "Failed"
+# What an endpoint stays in until something is done; UpdateRollbackFailed serves a mixture.
+SETTLED = (IN_SERVICE, FAILED, "OutOfService", "UpdateRollbackFailed")
+NAME_LIMIT = 63  # characters of a model's, a configuration's, an endpoint's and a variant's name
+HOUR = 3600.0  # seconds
+_LOOKS = 15.0  # seconds between two looks at an endpoint
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A version behind an endpoint, on `count` instances; its share of the traffic by `weight`."""
+
+    version: Version
+    instance_type: str
+    count: int = 1
+    weight: float = 1.0
+
+    @property
+    def name(self) -> str:
+        """Its production variant's name."""
+        return clipped(self.version.group, str(self.version.number))
+
+
+class Probe(NamedTuple):
+    """A request that the endpoint must answer before it counts as deployed."""
+
+    client: SageMakerRuntimeClient
+    body: bytes
+    content_type: str = "text/csv"
+
+
+class Deployed(NamedTuple):
+    """What `deploy` did: `done` is created, updated or unchanged; of a dry run, what it would."""
+
+    endpoint: str
+    config: str
+    models: tuple[str, ...]
+    former: str | None
+    """the configuration that the endpoint had"""
+    done: str
+
+
+class DeploymentError(ServiceError):
+    """The endpoint did not come into service with the new configuration; it is as it was."""
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long to wait for an endpoint, and by what clock, in seconds."""
+
+    timeout: float = HOUR
+    between: float = _LOOKS
+    sleep: Callable[[float], None] = time.sleep
+    clock: Callable[[], float] = time.monotonic
+
+
+def clipped(start: str, *rest: str) -> str:
+    """Join parts of a name by hyphens, the first one shortened so that all fits."""
+    end = "".join(f"-{part}" for part in rest)
+    return start[: NAME_LIMIT - len(end)].rstrip("-") + end
+
+
+def model_request(version: Version, role: str) -> dict[str, Any]:
+    """Parameters of CreateModel; the name tells version, model and role."""
+    sha256 = _digest([version.arn, version.model, role])
+    return {
+        "ModelName": clipped(version.group, str(version.number), sha256[:12]),
+        "ExecutionRoleArn": role,
+        "PrimaryContainer": {"ModelPackageName": version.arn},
+    }
+
+
+def config_request(variants: Sequence[Variant], role: str) -> dict[str, Any]:
+    """Parameters of CreateEndpointConfig; the name tells the versions and all that is in it."""
+    productions = [
+        {
+            "VariantName": variant.name,
+            "ModelName": model_request(variant.version, role)["ModelName"],
+            "InstanceType": variant.instance_type,
+            "InitialInstanceCount": variant.count,
+            "InitialVariantWeight": variant.weight,
+        }
+        for variant in variants
+    ]
+    numbers = "-".join(str(variant.version.number) for variant in variants)
+    name = clipped(variants[0].version.group, numbers, _digest(productions)[:12])
+    return {"EndpointConfigName": name, "ProductionVariants": productions}
+
+
+def deploy(
+    client: SageMakerClient,
+    endpoint: str,
+    variants: Sequence[Variant],
+    *,
+    role: str,
+    probe: Probe | None = None,
+    patience: Patience | None = None,
+    dry_run: bool = False,
+) -> Deployed:
+    """Bring the endpoint into service with these variants and nothing else.
+
+    Raises:
+        InputError: variants that no endpoint can have.
+        DeploymentError: it failed or took too long; the endpoint has its former configuration
+            again, or is gone if it was not there before.
+        ServiceError: a service refused, or what it was asked to take back it did not.
+
+    """
+    _check(endpoint, variants)
+    patience = patience or Patience()
+    config = config_request(variants, role)
+    name = config["EndpointConfigName"]
+    models = [
+        model_request(version, role)
+        for version in {v.version.arn: v.version for v in variants}.values()
+    ]
+    before = _settled(client, endpoint, patience)
+    former = before.get("EndpointConfigName")
+    serves = before.get("EndpointStatus") == IN_SERVICE and former == name
+    done = "unchanged" if serves else "updated" if before else "created"
+    made = Deployed(endpoint, name, tuple(m["ModelName"] for m in models), former, done)
+    if dry_run:
+        return made
+    for model in models:
+        _create(client, "CreateModel", model)
+    _create(client, "CreateEndpointConfig", config)
+    try:
+        if not serves:
+            _bring(client, endpoint, name, patience)
+        if probe:
+            _probe(client.meta.region_name, endpoint, probe)
+    except ServiceError as error:
+        if serves:
+            raise
+        back = restore(client, endpoint, former if former != name else None, patience)
+        raise DeploymentError(f"{error}; {back}") from error
+    log.info("endpoint %s: %s, configuration %s", endpoint, done, name)
+    return made
+
+
+def restore(
+    client: SageMakerClient, endpoint: str, former: str | None, patience: Patience | None = None
+) -> str:
+    """Give an endpoint its former configuration back; without one, delete it. Say what was done.
+
+    Raises:
+        ServiceError: it could not be; it says how the endpoint is left.
+
+    """
+    patience = patience or Patience()
+    try:
+        now = _settled(client, endpoint, patience)
+        if former is None:
+            if now:
+                _delete(client, endpoint, patience)
+            return f"endpoint {endpoint} was deleted: it was not there before"
+        _bring(client, endpoint, former, patience)
+    except ServiceError as error:
+        wanted = f"has to get configuration {former}" if former else "has to be deleted"
+        raise ServiceError(f"{error}; endpoint {endpoint} {wanted} by hand") from error
+    return f"endpoint {endpoint} has its former configuration {former} again"
+
+
+def describe(client: SageMakerClient, endpoint: str) -> Mapping[str, Any]:
+    """Describe an endpoint; nothing, if there is none.
+
+    Raises:
+        ServiceError: the service refused.
+
+    """
+    region = client.meta.region_name
+    try:
+        with asking("DescribeEndpoint", region, f"endpoint {endpoint}"):
+            answer = client.describe_endpoint(EndpointName=endpoint)
+    except AwsError as error:
+        if error.code == "ValidationException" and "Could not find endpoint" in str(error):
+            return {}
+        raise
+    required(answer, "EndpointStatus", "DescribeEndpoint", region)
+    return answer
+
+
+def _bring(client: SageMakerClient, endpoint: str, config: str, patience: Patience) -> None:
+    """Have the endpoint serve a configuration, whatever it is in now.
+
+    Raises:
+        ServiceError: it does not.
+
+    """
+    now = describe(client, endpoint)
+    if now.get("EndpointStatus") == FAILED:
+        _delete(client, endpoint, patience)
+        now = {}
+    region = client.meta.region_name
+    if not now:
+        with asking("CreateEndpoint", region, f"endpoint {endpoint}"):
+            client.create_endpoint(EndpointName=endpoint, EndpointConfigName=config)
+    elif now.get("EndpointConfigName") != config or now["EndpointStatus"] != IN_SERVICE:
+        with asking("UpdateEndpoint", region, f"endpoint {endpoint}"):
+            client.update_endpoint(EndpointName=endpoint, EndpointConfigName=config)
+    now = _settled(client, endpoint, patience)
+    status, serves = now.get("EndpointStatus", "gone"), now.get("EndpointConfigName")
+    if status != IN_SERVICE or serves != config:
+        reason = printable(without_secrets(now.get("FailureReason", ""))) or "no reason given"
+        raise ServiceError(
+            f"endpoint {endpoint} is {status} with configuration {serves}, not {config}: {reason}"
+        )
+
+
+def _delete(client: SageMakerClient, endpoint: str, patience: Patience) -> None:
+    with asking("DeleteEndpoint", client.meta.region_name, f"endpoint {endpoint}"):
+        client.delete_endpoint(EndpointName=endpoint)
+    _settled(client, endpoint, patience)
+
+
+def _settled(client: SageMakerClient, endpoint: str, patience: Patience) -> Mapping[str, Any]:
+    """Wait until an endpoint is on its way no more; nothing, if there is none (any more).
+
+    Raises:
+        ServiceError: it takes longer than it may.
+
+    """
+    end = patience.clock() + patience.timeout
+    while True:
+        now = describe(client, endpoint)
+        if not now or now["EndpointStatus"] in SETTLED:
+            return now
+        left = end - patience.clock()
+        if left <= 0:
+            raise ServiceError(
+                f"endpoint {endpoint} is still {now['EndpointStatus']} after {patience.timeout:g} s"
+            )
+        log.info("endpoint %s: %s", endpoint, now["EndpointStatus"])
+        patience.sleep(min(patience.between, left))
+
+
+def _probe(region: str, endpoint: str, probe: Probe) -> None:
+    with asking("InvokeEndpoint", region, f"endpoint {endpoint}"):
+        probe.client.invoke_endpoint(
+            EndpointName=endpoint, Body=probe.body, ContentType=probe.content_type
+        )
+
+
+def _create(client: SageMakerClient, operation: str, request: Mapping[str, Any]) -> None:
+    """Create what has its content in its name; it may be there already."""
+    name = next(iter(request.values()))
+    calls: dict[str, Callable[..., Any]] = {
+        "CreateModel": client.create_model,
+        "CreateEndpointConfig": client.create_endpoint_config,
+    }
+    try:
+        with asking(operation, client.meta.region_name, name):
+            calls[operation](**request)
+    except AwsError as error:
+        if error.code != "ValidationException" or "already existing" not in str(error):
+            raise
+
+
+def _check(endpoint: str, variants: Sequence[Variant]) -> None:
+    problems = [] if variants else [f"endpoint {endpoint}: needs a version at least"]
+    names = [variant.name for variant in variants]
+    for variant in variants:
+        name = variant.version.name
+        if names.count(variant.name) > 1:
+            problems.append(f"{name}: stands behind endpoint {endpoint} more than once")
+        if variant.version.approval != "Approved":
+            problems.append(f"{name}: is {variant.version.approval}; approve it first")
+        if variant.count < 1:
+            problems.append(f"{name}: {variant.count} instances; one at least is needed")
+        if not 0 <= variant.weight < float("inf"):
+            problems.append(f"{name}: weight {variant.weight} must be a number from 0 up")
+    if variants and not any(variant.weight > 0 for variant in variants):
+        problems.append(f"endpoint {endpoint}: no version gets any traffic")
+    if problems:
+        raise InputError(*dict.fromkeys(problems))
+
+
+def _digest(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,1 @@
+"""What a version comes from and what came of it, in SageMaker lineage."""

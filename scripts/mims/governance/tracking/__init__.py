@@ -1,0 +1,1 @@
+"""Versions and the MLflow runs that they come from."""
