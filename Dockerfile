@@ -28,6 +28,11 @@ RUN python -m venv /opt/venv && \
       -r requirements.txt && \
     /opt/venv/bin/pip uninstall -y setuptools pip
 
+# A script that `code=` uploads by itself finds `mims` here. PYTHONPATH would do it too, but every Python
+# that a job starts would inherit it.
+RUN echo /opt/program > \
+      "$(/opt/venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/mims.pth"
+
 # Modes and byte code are set here: the image may run read-only and as any user.
 COPY scripts /opt/program
 RUN chmod -R u=rwX,go=rX /opt/program && \

@@ -6,6 +6,7 @@
 #                                            on a model, its inference code and config of your own
 #   bash docker/chain.sh --run DIR           leave the outputs there (default: run/)
 #   bash docker/chain.sh --processes         as plain processes, though a Docker engine answers
+#   ROUNDS=4 bash docker/chain.sh            on another sample model, of that many boosting rounds
 #   bash docker/chain.sh --stop              stop the local AWS, which otherwise goes on; its registry
 #                                            is gone then
 #
@@ -206,7 +207,9 @@ mount() {
   ln -s "$2" "$run/$1"
 }
 
-train_with_processes() { "$python" docker/train/train.py --root "$run/train"; }
+train_with_processes() {
+  "$python" docker/train/train.py --root "$run/train" --rounds "${ROUNDS:-60}"
+}
 
 package_with_processes() {
   mount package/opt/ml/processing/input/model "$MIMS_MODEL"

@@ -4,6 +4,7 @@
 #
 #   bash docker/lock.sh              after a change to the groups; keeps the versions that still fit
 #   bash docker/lock.sh --upgrade    moves everything to the newest versions
+#   bash docker/lock.sh sdk2 sdk3    either of them for these groups alone
 #
 # Needs python3 and PyPI; uv comes into a throw-away virtual environment. The locks hold for Linux on
 # x86_64 and aarch64 with Python 3.11, and for the tests on any system with Python 3.11 or newer
@@ -12,11 +13,15 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 upgrade=()
-case ${1-} in
-  '') ;;
-  --upgrade) upgrade=(--upgrade) ;;
-  *) echo "usage: bash docker/lock.sh [--upgrade]" >&2; exit 2 ;;
-esac
+if [[ ${1-} == --upgrade ]]; then
+  upgrade=(--upgrade)
+  shift
+fi
+wanted=("$@")
+for group in "$@"; do
+  grep -q "^$group = \[" pyproject.toml ||
+    { echo "usage: bash docker/lock.sh [--upgrade] [GROUP...]; no group $group" >&2; exit 2; }
+done
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -26,6 +31,7 @@ python3 -m venv "$work/venv"
 # lock GROUP FILE [PACKAGE TO LEAVE OUT...]
 lock() {
   local group=$1 file=$2
+  if ((${#wanted[@]})) && [[ " ${wanted[*]} " != *" $group "* ]]; then return; fi
   echo "lock: $file" >&2
   printf '%s\n' "${@:3}" >"$work/left-out"
   # uv keeps the versions that it finds in its output file.
@@ -53,6 +59,14 @@ lock build docker/build-requirements.txt
 lock aws docker/aws/requirements.txt
 lock train docker/train/requirements.txt pandas
 lock serve docker/serve/requirements.txt
+
+# Of the SageMaker SDK: what its steps, its pipelines and its local mode import.
+constraints=()
+lock sdk2 tests/requirements-sdk2.txt
+lock sdk3 tests/requirements-sdk3.txt mlflow pyiceberg s3fs sagemaker-mlflow
+# What a tracking server with SQLite needs, of all that MLflow asks for.
+lock mlflow tests/requirements-mlflow.txt \
+  docker graphene gunicorn huey matplotlib pyarrow scikit-learn scipy skops
 
 # Each Python gets the newest that still runs on it.
 constraints=() python=3.7 strategy=requires-python

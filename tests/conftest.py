@@ -13,6 +13,7 @@ import sys
 import urllib.request
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sagemaker import SageMakerClient
 
+    from faults import Faults
+
     class StartLocalAws(Protocol):
         """Start a local AWS of the test's own, with more options."""
 
@@ -33,6 +36,8 @@ if TYPE_CHECKING:
 
 
 SERVER = Path(__file__).parents[1] / "docker" / "aws" / "server.py"
+# What these need is in .venv-sdk alone: tests/run.sh.
+collect_ignore = [] if find_spec("sagemaker") else ["sdk"]
 
 
 @dataclass(frozen=True)
@@ -83,13 +88,19 @@ class LocalAws:
 
 
 @pytest.fixture(scope="session")
-def start_local_aws(tmp_path_factory: pytest.TempPathFactory) -> StartLocalAws:
+def server_python() -> str:
+    """The Python that has what the local AWS needs."""
+    return sys.executable
+
+
+@pytest.fixture(scope="session")
+def start_local_aws(tmp_path_factory: pytest.TempPathFactory, server_python: str) -> StartLocalAws:
     """Return a context manager that runs a local AWS on a port of its own."""
 
     @contextmanager
     def start(*options: str) -> Iterator[LocalAws]:
         log = tmp_path_factory.mktemp("local-aws") / "log"
-        command = [sys.executable, str(SERVER), "--port", "0", *options]
+        command = [server_python, str(SERVER), "--port", "0", *options]
         with log.open("w") as stderr:
             process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True)
         with process:
@@ -134,6 +145,37 @@ def bucket(aws: LocalAws) -> str:
     where: Any = {"LocationConstraint": region}
     boto3.client("s3").create_bucket(Bucket="mims-models", CreateBucketConfiguration=where)
     return "mims-models"
+
+
+@pytest.fixture
+def proxy(aws: LocalAws, bucket: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Faults]:
+    """A fault proxy between `aws`, which has a bucket, and the clients made from now on.
+
+    Those made before it go past it. botocore asks again at once.
+    """
+    from faults import Faults  # noqa: PLC0415
+    from stored_artifacts import no_waits  # noqa: PLC0415
+
+    del bucket  # made past the proxy
+    no_waits(monkeypatch)
+    with Faults(aws.url) as faults:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", faults.url)
+        yield faults
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The operations that clients ask for from now on."""
+    import botocore.handlers  # noqa: PLC0415 - other Pythons load this file without it
+
+    operations: list[str] = []
+
+    def note(model: Any, **_: object) -> None:
+        operations.append(model.name)
+
+    handlers = [*botocore.handlers.BUILTIN_HANDLERS, ("before-parameter-build", note)]
+    monkeypatch.setattr(botocore.handlers, "BUILTIN_HANDLERS", handlers)
+    return operations
 
 
 @pytest.fixture

@@ -15,7 +15,8 @@ CSV_SAMPLE = "text_csv/sample_payload.csv"
 LINES_SAMPLE = "application_jsonlines/sample_payload.jsonl"
 ALL = "application/json,text/csv,application/jsonlines"
 
-HYPERPARAMETERS = '{"field_info": {"a": "numeric", "b": "text"}}'
+FIELDS = {"field_info": {"a": "numeric", "b": "text"}}
+HYPERPARAMETERS = json.dumps(FIELDS)
 
 
 def asked(container: Container, hyperparameters: Any, **environ: str) -> dict[str, Any]:

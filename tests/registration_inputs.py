@@ -1,4 +1,4 @@
-"""What registration's tests share: inputs in a root of their own, a run, and a proxy in between."""
+"""What registration's tests share: inputs in a root of their own, and a run."""
 
 from __future__ import annotations
 
@@ -9,15 +9,9 @@ import hashlib
 import io
 import json
 import tarfile
-import threading
 import time
-from collections.abc import Callable
-from contextlib import contextmanager
 from dataclasses import dataclass
-from http.client import HTTPConnection
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import urlsplit
 
 from mims.command_line import CommandLine
 from mims.contracts import MIMS_REGISTRATION_CONTRACT
@@ -25,10 +19,8 @@ from mims.job import run_job
 from mims.registration.register import register
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
-
-    import pytest
 
 CONFIG = {"model_registration_objective": "FraudDetection", "bucket": "mims-models"}
 GROUP = "BuyerSellerMessaging-FraudDetection"
@@ -140,68 +132,3 @@ def run_registration(inputs: Inputs) -> Ending:
     flow = functools.partial(register, sleep=lambda seconds: time.sleep(min(seconds, 0.05)))
     code = run_job(CommandLine(MIMS_REGISTRATION_CONTRACT, str(inputs.root)), flow)
     return Ending(code, json.loads((inputs.root / "opt/ml/output/message").read_bytes()))
-
-
-class Answer(NamedTuple):
-    """What an AWS service sends back."""
-
-    status: int
-    body: bytes
-
-
-# Sees the operation (SageMaker's target, else the method) and how to forward it; answers for it.
-Between = Callable[[str, Callable[[], Answer]], Answer]
-
-
-@contextmanager
-def proxy(monkeypatch: pytest.MonkeyPatch, to: str, between: Between) -> Iterator[None]:
-    """Put an HTTP proxy between AWS's clients and the local AWS at `to`."""
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def forward(self) -> None:
-            if self.headers.get("Expect"):
-                self.send_response_only(100)
-                self.end_headers()
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            headers: dict[str, str] = {}
-
-            def ask() -> Answer:
-                connection = HTTPConnection(urlsplit(to).netloc)
-                sent = {k: v for k, v in self.headers.items() if k not in ("Expect", "Host")}
-                connection.request(self.command, self.path, body, sent)
-                response = connection.getresponse()
-                headers.update(response.getheaders())
-                answer = Answer(response.status, response.read())
-                connection.close()
-                return answer
-
-            operation = self.headers.get("X-Amz-Target", self.command).rpartition(".")[2]
-            answer = between(operation, ask)
-            self.send_response_only(answer.status)
-            for name, value in headers.items():
-                if name.lower() not in ("content-length", "connection", "transfer-encoding"):
-                    self.send_header(name, value)
-            length = len(answer.body)
-            if self.command == "HEAD":
-                length = int(headers.get("Content-Length", 0))
-            self.send_header("Content-Length", str(length))
-            self.end_headers()
-            self.wfile.write(answer.body)
-
-        do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = forward  # noqa: N815
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
-        try:
-            yield
-        finally:
-            monkeypatch.setenv("AWS_ENDPOINT_URL", to)
-            server.shutdown()
-            thread.join()

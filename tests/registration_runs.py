@@ -16,9 +16,10 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote
 
 import boto3
@@ -34,12 +35,14 @@ from registration_inputs import CONFIG, GROUP, PACKAGE, Inputs, digests, run_reg
 from stored_artifacts import no_waits, unfinished
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     import pytest
 
     from conftest import LocalAws
     from faults import Request
+
+T = TypeVar("T")
 
 ONE = {"us-west-2": "mims-models"}
 TWO = {**ONE, "eu-west-1": "mims-eu"}
@@ -93,6 +96,12 @@ def run_again(inputs: Inputs, aws: LocalAws, monkeypatch: pytest.MonkeyPatch) ->
         ending = run_registration(inputs)
     assert ending.code == 0, ending.message
     return proxy.requests
+
+
+def at_once(work: Callable[..., T], *over: Sequence[Any]) -> list[T]:
+    """Do it for each side by side, as `map` would one by one, each in a thread of its own."""
+    with ThreadPoolExecutor(len(over[0])) as pool:
+        return list(pool.map(work, *over))
 
 
 # What is there

@@ -6,8 +6,10 @@
 # Lints; runs what works on any Python (tests/portable) under the oldest and the newest from 3.7 on
 # that are found, with pyenv or on PATH; and all tests in .venv, those in containers too where a
 # Docker engine answers. A step is a line with its time; a step that fails shows its whole output.
-# --ci, or CI=true: no engine is a failure; every Python and slow tests too. Arguments after -- go
-# to the last run. Needs Python 3.11 with venv; PyPI for the first run, and after a lock has changed.
+# --ci, or CI=true: no engine is a failure; every Python and slow tests too; and tests/sdk with both
+# versions of the SageMaker SDK (1 GB in .venv-sdk), which everyday runs leave out. Arguments after --
+# go to the last run. Needs Python 3.11 with venv; PyPI for the first run, and after a lock has changed;
+# for SDK 2's local mode docker-compose, where Compose v2 does not call itself "v2".
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -57,8 +59,8 @@ PYTHON
   done | sort --version-sort --key 1,1 --unique
 }
 
-portable_venv() { # VERSION PYTHON
-  local venv=.venv-portable/$1 lock=tests/requirements-portable.txt
+locked_venv() { # VENV PYTHON LOCK
+  local venv=$1 lock=$3
   cmp --silent "$lock" "$venv/made-from" || {
     "$2" -m venv --clear "$venv" &&
       "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes \
@@ -70,7 +72,7 @@ portable_venv() { # VERSION PYTHON
 portable_tests() { # VERSION PYTHON
   local log=.venv-portable/$1.log
   mkdir -p .venv-portable
-  if { portable_venv "$@" &&
+  if { locked_venv ".venv-portable/$1" "$2" tests/requirements-portable.txt &&
     ".venv-portable/$1/bin/python" -m pytest -m "not slow" tests/portable; } >"$log" 2>&1; then
     echo "$1: $(tail -n 1 "$log")"
   else
@@ -82,9 +84,22 @@ portable_tests() { # VERSION PYTHON
 
 # Two Pythons at a time: each spends half of its time starting processes.
 portable_tests_under() { # lines of VERSION PYTHON
-  export -f portable_venv portable_tests
+  export -f locked_venv portable_tests
   # shellcheck disable=SC2016 # the inner shell expands it
   xargs -P 2 -L 1 bash -euo pipefail -c 'portable_tests "$@"' _ <<<"$1"
+}
+
+# Both at a time: each spends half of its time downloading.
+sdk_venvs() {
+  export -f locked_venv
+  # shellcheck disable=SC2016 # the inner shell expands it
+  xargs -P 2 -n 1 bash -euo pipefail -c \
+    'locked_venv ".venv-sdk/$1" "$0" "tests/requirements-sdk$1.txt"' "$bin/python" <<<"2 3"
+  du -sh .venv-sdk
+}
+
+sdk_tests() { # VERSION
+  ".venv-sdk/$1/bin/python" -m pytest tests/sdk
 }
 
 step "virtual environment" bash docker/venv.sh
@@ -100,6 +115,12 @@ others=$(pythons | grep -v "^$main ") || true
 [[ $ci == true ]] || others=$(sed -n '1p;1!{$p}' <<<"$others")
 if [[ -n $others ]]; then
   step "Python $(cut -d ' ' -f 1 <<<"$others" | paste -sd ' ')" portable_tests_under "$others"
+fi
+
+if [[ $ci == true ]]; then
+  step "SageMaker SDK 2 and 3" sdk_venvs
+  step "SageMaker SDK 2, tests/sdk" sdk_tests 2 # one by one: local modes share a network
+  step "SageMaker SDK 3, tests/sdk" sdk_tests 3
 fi
 
 marked=$(printf ' and %s' "${marks[@]}")

@@ -22,9 +22,10 @@ OUTPUT = "opt/ml/processing/output"
 LAYOUTS = {"mims": "model_artifacts/", "sagemaker": ""}
 
 
-def train(root: Path) -> subprocess.CompletedProcess[str]:
+def train(root: Path, *options: str) -> subprocess.CompletedProcess[str]:
     """Run the training program as the chain does."""
     command = [sys.executable, str(DOCKER / "train" / "train.py"), "--root", str(root)]
+    command += options
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 

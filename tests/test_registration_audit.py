@@ -6,29 +6,28 @@ import hashlib
 import json
 import re
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
 
-from faults import Faults, denied, lost_answer, refused, truncated
+from faults import denied, lost_answer, refused, truncated
 from mims.errors import InputError, ServiceError
 from mims.registration.artifacts import Artifact
 from mims.registration.audit import Trail, canonical, describe, verify_chain
 from mims.registration.backends.base import Registration
 from mims.registration.report import Outcome
 from mims.registration.storage import Storage, Stored
-from stored_artifacts import REGION, no_waits
+from registration_runs import at_once
+from stored_artifacts import REGION
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from mypy_boto3_s3 import S3Client
 
-    from conftest import LocalAws
-    from faults import Exchange
+    from faults import Exchange, Faults
 
 FOLDER = "mims/Fraud/audit/"
 ARN = "arn:aws:sagemaker:us-west-2:123456789012:model-package/fraud/4"
@@ -42,17 +41,6 @@ DONE = Outcome(
     retries=1,
     seconds=1.2345,
 )
-
-
-@pytest.fixture
-def proxy(aws: LocalAws, bucket: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Faults]:
-    """A bucket, and a fault proxy on the way to it."""
-    assert bucket == "mims-models"
-    no_waits(monkeypatch)
-    with Faults(aws.url) as faults:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", faults.url)
-        yield faults
-        monkeypatch.setenv("AWS_ENDPOINT_URL", aws.url)
 
 
 def record(outcome: Outcome = DONE) -> dict[str, Any]:
@@ -155,8 +143,7 @@ def test_nothing_else_in_the_folder_counts(proxy: Faults, s3: S3Client) -> None:
 
 def test_many_writers_at_once_make_one_chain(proxy: Faults) -> None:
     trails = [trail() for _ in range(6)]
-    with ThreadPoolExecutor(len(trails)) as pool:
-        links = list(pool.map(lambda one: one.append(record()), trails))
+    links = at_once(lambda one: one.append(record()), trails)
     assert sorted(link.number for link in links) == [1, 2, 3, 4, 5, 6]
     newest = verify_chain(records())
     assert newest in links

@@ -7,26 +7,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.loaders import JSONFileLoader
 
-from faults import Faults, denied, expired, internal_error, refused, reset, throttled, truncated
+from faults import denied, expired, internal_error, refused, reset, throttled, truncated
 from mims.errors import EXIT_SERVICE, InputError, ServiceError
 from mims.registration.aws import ATTEMPTS, AwsError, Retries, asking, client, required
 from stored_artifacts import REGION, no_waits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from conftest import LocalAws
-    from faults import Fault
+    from faults import Fault, Faults
 
 UNREACHABLE = "check the network, the region's name and AWS_ENDPOINT_URL"
-
-
-@pytest.fixture
-def proxy(aws: LocalAws, monkeypatch: pytest.MonkeyPatch) -> Iterator[Faults]:
-    no_waits(monkeypatch)
-    with Faults(aws.url) as faults:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", faults.url)
-        yield faults
 
 
 def describe() -> None:

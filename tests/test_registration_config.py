@@ -10,10 +10,12 @@ from pydantic import ValidationError
 
 from mims.errors import InputError
 from mims.registration.config import derived_group, load_config
+from mims.registration.inputs import read_json_object
 from mims.registration.parameters import RegistrationParameters, VariableType, variable_schema
 from registration_configs import CONTRACT_FORM, ENVIRON, OBJECTIVE, STEP_FORM, parse, problems
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 
@@ -327,6 +329,10 @@ def test_a_folder_that_leaves_the_config_open(
     assert all(file in str(error.value) for file in files)
 
 
+def many_names(numbers: Iterable[int]) -> bytes:
+    return b"{%s}" % b", ".join(b'"%d": 1' % number for number in numbers)
+
+
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
@@ -336,6 +342,16 @@ def test_a_folder_that_leaves_the_config_open(
         # Two readers could read it differently.
         (b'{"bucket": "a", "bucket": "b"}', "says 'bucket' twice: which one counts?"),
         (b'{"tags": {"a": "1", "a": "2"}}', "says 'a' twice: which one counts?"),
+        (
+            b'[{"a": 1, "b": 1, "b": 1}, {"b": 1, "b": 1, "a": 1, "a": 1}]',
+            "says 'b', 'a' twice: which one counts?",
+        ),
+        # So many that it would take minutes to compare each with each.
+        pytest.param(
+            many_names(number // 2 for number in range(200_000)),
+            "says '0', '1', '2', ",
+            id="each of 100,000 names twice",
+        ),
         (b'{"initial_instance_count": NaN}', "is not JSON: NaN is no JSON number"),
         # As Windows editors save it.
         (
@@ -358,3 +374,8 @@ def test_a_file_that_is_no_json_object(content: bytes, expected: str, tmp_path: 
         load_config(tmp_path / "config", ENVIRON)
     assert expected in str(error.value)
     assert str(tmp_path / "config") in str(error.value)
+
+
+def test_many_names_are_read_at_once(tmp_path: Path) -> None:
+    (tmp_path / "metadata.json").write_bytes(many_names(range(200_000)))
+    assert len(read_json_object(tmp_path / "metadata.json", "the metadata")) == 200_000

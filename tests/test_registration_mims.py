@@ -17,7 +17,16 @@ from boto3.exceptions import S3UploadFailedError
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 
 import secure_ai_sandbox_python_lib as library
-from faults import Faults, denied, internal_error, lost_answer, refused, reset, throttled
+from faults import (
+    Faults,
+    denied,
+    internal_error,
+    lost_answer,
+    refused,
+    reset,
+    throttled,
+    truncated,
+)
 from mims.errors import InputError, ServiceError, Stopped
 from mims.registration.artifacts import Artifact, Digest
 from mims.registration.backends.base import Registration, State, Status, Submission
@@ -485,6 +494,9 @@ def test_what_an_upload_in_parts_left_unfinished_goes(
         ("ListMultipartUploads", denied("s3:ListBucketMultipartUploads"), "ListMultipartUploads"),
         ("ListObjectsV2", denied("s3:ListBucket"), "ListObjectsV2 in us-west-2 for s3://mims-mod"),
         ("DeleteObject", denied("s3:DeleteObject"), "DeleteObject in us-west-2 for s3://mims-mode"),
+        # To botocore, an answer that was cut short is empty.
+        ("ListMultipartUploads", truncated(), "ListMultipartUploads in us-west-2: the answer was"),
+        ("ListObjectsV2", truncated(), "ListObjectsV2 in us-west-2: the answer was cut short"),
         ("AbortMultipartUpload", denied("s3:AbortMultipartUpload"), "AbortMultipartUpload in us-w"),
         # Somebody else was first.
         ("AbortMultipartUpload", refused("NoSuchUpload", "gone", status=404), None),

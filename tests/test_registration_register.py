@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
+from faults import refused
 from messages import versions_of
 from mims.command_line import CommandLine
 from mims.contracts import MIMS_REGISTRATION_CONTRACT
@@ -26,22 +27,22 @@ from registration_inputs import (
     GROUP,
     PACKAGE,
     VARIABLES,
-    Answer,
     Inputs,
     archive,
     digests,
-    proxy,
     run_registration,
 )
+from registration_runs import ONE, make_buckets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sagemaker import SageMakerClient
     from mypy_boto3_sagemaker.type_defs import DescribeModelPackageOutputTypeDef
 
     from conftest import LocalAws
+    from faults import Exchange, Fault, Faults
     from registration_inputs import Ending
 
 SCRIPT = Path(__file__).parents[1] / "scripts" / "script.py"
@@ -188,8 +189,7 @@ def test_both_forms_of_the_config_make_the_same_request(inputs: Inputs, aws: Loc
         inputs.config.write_text(json.dumps({**form, "bucket": CONFIG["bucket"]}))
         made.append(registered(run_registration(inputs)))
         aws.reset()
-        where: Any = {"LocationConstraint": "us-west-2"}
-        boto3.client("s3").create_bucket(Bucket="mims-models", CreateBucketConfiguration=where)
+        make_buckets(ONE)
     of_contract, of_step = (
         {k: v for k, v in found.items() if not k.endswith("Time") and k != "ResponseMetadata"}
         for found in made
@@ -289,21 +289,16 @@ def test_other_settings_under_the_same_workflow_are_refused(
 
 
 def test_a_failed_version_is_reported_and_the_next_run_makes_another(
-    inputs: Inputs,
-    aws: LocalAws,
-    s3: S3Client,
-    sagemaker: SageMakerClient,
-    monkeypatch: pytest.MonkeyPatch,
+    inputs: Inputs, s3: S3Client, sagemaker: SageMakerClient, proxy: Faults
 ) -> None:
-    def lose_the_model(operation: str, ask: Callable[[], Answer]) -> Answer:
-        if operation == "CreateModelPackage":
-            sha256 = digests(inputs.model / "model.tar.gz")["sha256"]
-            key = f"mims/{GROUP}/sha256/{sha256}/model.tar.gz"
-            s3.delete_object(Bucket="mims-models", Key=key)
-        return ask()
+    def lose_the_model(exchange: Exchange) -> None:
+        sha256 = digests(inputs.model / "model.tar.gz")["sha256"]
+        key = f"mims/{GROUP}/sha256/{sha256}/model.tar.gz"
+        s3.delete_object(Bucket="mims-models", Key=key)
+        exchange.pass_through()
 
-    with proxy(monkeypatch, aws.url, lose_the_model):
-        failed = run_registration(inputs)
+    proxy.on("CreateModelPackage", lose_the_model, times=1)
+    failed = run_registration(inputs)
     assert failed.code == 3
     assert failed.error.startswith(f"{ARN}/1 is Failed: Could not find model data at s3://mims-mod")
     row = versions_of(run_registration(inputs).message)["us-west-2"]
@@ -340,79 +335,59 @@ def test_the_wait_ends_at_its_deadline(
 # When the service or the way to it is faulty
 
 
-def between(*faults: tuple[str, Callable[[Callable[[], Answer]], Answer]]) -> Any:
-    """Apply each fault to the first request of its operation; forward all others."""
-    left = list(faults)
-
-    def answer(operation: str, ask: Callable[[], Answer]) -> Answer:
-        for fault in left:
-            if fault[0] == operation:
-                left.remove(fault)
-                return fault[1](ask)
-        return ask()
-
-    return answer
-
-
 def test_another_run_that_creates_the_group_first(
-    inputs: Inputs, aws: LocalAws, sagemaker: SageMakerClient, monkeypatch: pytest.MonkeyPatch
+    inputs: Inputs, sagemaker: SageMakerClient, proxy: Faults
 ) -> None:
-    def be_late(ask: Callable[[], Answer]) -> Answer:
+    def be_late(exchange: Exchange) -> None:
         sagemaker.create_model_package_group(ModelPackageGroupName=GROUP)
-        return ask()
+        exchange.pass_through()
 
-    with proxy(monkeypatch, aws.url, between(("CreateModelPackageGroup", be_late))):
-        assert run_registration(inputs).code == 0
+    proxy.on("CreateModelPackageGroup", be_late, times=1)
+    assert run_registration(inputs).code == 0
     assert versions(sagemaker) == ["Completed"]
 
 
 @pytest.mark.parametrize(
-    ("operation", "answer", "reason", "cure"),
+    ("operation", "fault", "reason", "cure"),
     [
         (
             "CreateModelPackage",
-            Answer(400, b'{"__type": "ExpiredTokenException", "message": "it has expired"}'),
+            refused("ExpiredTokenException", "it has expired"),
             f"CreateModelPackage in us-west-2 for {GROUP}: ExpiredTokenException: it has expired",
             "give the job a role with permissions",
         ),
         (
             "ListModelPackages",
-            Answer(400, b'{"__type": "AccessDeniedException", "message": "no permission"}'),
+            refused("AccessDeniedException", "no permission"),
             f"ListModelPackages in us-west-2 for {GROUP}: AccessDeniedException: no permission",
             "allow the operation in the policy of the job's role",
         ),
         (
             "DescribeModelPackageGroup",
-            Answer(400, b'{"__type": "AccessDeniedException", "message": "no permission"}'),
+            refused("AccessDeniedException", "no permission"),
             f"DescribeModelPackageGroup in us-west-2 for {GROUP}: AccessDeniedException: no permi",
             "",
         ),
         (
             "CreateModelPackageGroup",
-            Answer(400, b'{"__type": "ResourceLimitExceeded", "message": "too many groups"}'),
+            refused("ResourceLimitExceeded", "too many groups"),
             f"CreateModelPackageGroup in us-west-2 for {GROUP}: ResourceLimitExceeded: too many",
             "ask for a higher quota",
         ),
         # A HEAD request's answer has no text.
         (
-            "HEAD",
-            Answer(403, b""),
+            "HeadBucket",
+            refused("", "", status=403),
             "HeadBucket in us-west-2 for bucket mims-models: 403: Forbidden",
             "allow the operation in the policies of the job's role and of the bucket",
         ),
     ],
 )
-def test_a_refusal_names_operation_region_reason_and_cure(  # noqa: PLR0917 - a table's columns
-    operation: str,
-    answer: Answer,
-    reason: str,
-    cure: str,
-    inputs: Inputs,
-    aws: LocalAws,
-    monkeypatch: pytest.MonkeyPatch,
+def test_a_refusal_names_operation_region_reason_and_cure(
+    *, operation: str, fault: Fault, reason: str, cure: str, inputs: Inputs, proxy: Faults
 ) -> None:
-    with proxy(monkeypatch, aws.url, between((operation, lambda _: answer))):
-        ending = run_registration(inputs)
+    proxy.on(operation, fault, times=1)
+    ending = run_registration(inputs)
     assert ending.code == 3
     assert ending.error.startswith(reason)
     assert cure in ending.error
@@ -460,9 +435,7 @@ def test_one_region_fails_and_the_next_run_does_the_rest(inputs: Inputs) -> None
     assert failed.code == 3
     assert "HeadBucket in eu-west-1 for bucket mims-eu" in failed.error
     assert failed.error.startswith("failed in eu-west-1; registered in us-west-2: version 1: ")
-    boto3.client("s3", "eu-west-1").create_bucket(
-        Bucket="mims-eu", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
-    )
+    make_buckets({"eu-west-1": "mims-eu"})
     ending = run_registration(inputs)
     rows = versions_of(ending.message)
     assert {region: row["new"] for region, row in rows.items()} == {
@@ -474,17 +447,15 @@ def test_one_region_fails_and_the_next_run_does_the_rest(inputs: Inputs) -> None
     assert ".ecr.eu-west-1." in container["Image"]
 
 
-def test_a_stop_aborts_the_upload(
-    inputs: Inputs, aws: LocalAws, s3: S3Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_stop_aborts_the_upload(inputs: Inputs, s3: S3Client, proxy: Faults) -> None:
     inputs.write(package={**PACKAGE, "model.bst": hashlib.shake_128(b"").digest(30_000_000)})
 
-    def stop(ask: Callable[[], Answer]) -> Answer:
+    def stop(exchange: Exchange) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
-        return ask()
+        exchange.pass_through()
 
-    with proxy(monkeypatch, aws.url, between(("PUT", stop))):
-        ending = run_registration(inputs)
+    proxy.on("UploadPart", stop, times=1)
+    ending = run_registration(inputs)
     assert ending.code == 128 + signal.SIGTERM
     assert ending.error == "stopped by SIGTERM; run it again"
     assert s3.list_multipart_uploads(Bucket="mims-models").get("Uploads", []) == []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -12,35 +11,26 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
-from faults import Faults, denied, internal_error, late_error, refused
+from faults import denied, internal_error, late_error, refused
 from mims.errors import InputError, ServiceError
 from mims.registration.artifacts import Artifact
 from mims.registration.aws import ATTEMPTS
 from mims.registration.parts import MIB, MOST, SMALLEST, split
 from mims.registration.storage import STALE, Location, Storage, content_address, parse_location
-from stored_artifacts import LARGE, REGION, SMALL, ignore, no_waits, of_file, unfinished
+from registration_runs import at_once, make_buckets
+from stored_artifacts import LARGE, REGION, SMALL, ignore, of_file, unfinished
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from mypy_boto3_s3 import S3Client
 
     from conftest import LocalAws
-    from faults import Exchange, Fault
+    from faults import Exchange, Fault, Faults
 
 OWNER = "123456789012"  # of the local AWS
 SSE = "x-amz-server-side-encryption"
 ORIGIN = "output/job-1/model.tar.gz"
-
-
-@pytest.fixture
-def proxy(aws: LocalAws, monkeypatch: pytest.MonkeyPatch) -> Iterator[Faults]:
-    """Between the clients made from now on and the local AWS."""
-    no_waits(monkeypatch)
-    with Faults(aws.url) as faults:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", faults.url)
-        yield faults
 
 
 @pytest.fixture
@@ -126,9 +116,7 @@ def test_a_missing_bucket_says_what_to_do(aws: LocalAws) -> None:
 
 def test_a_bucket_of_another_region_is_refused(aws: LocalAws) -> None:
     del aws
-    boto3.client("s3", "eu-west-1").create_bucket(
-        Bucket="mims-eu", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
-    )
+    make_buckets({"eu-west-1": "mims-eu"})
     with pytest.raises(
         ServiceError, match="bucket mims-eu is in eu-west-1, but a model registered"
     ):
@@ -143,8 +131,7 @@ def test_one_storage_serves_several_threads(bucket: str, s3: S3Client, tmp_path:
     contents = [hashlib.shake_128(bytes([n])).digest(17_000_000 * (n % 2) + n) for n in range(1, 7)]
     artifacts = [of_file(tmp_path / f"{n}.tar.gz", c) for n, c in enumerate(contents)]
     places = [content_address(bucket, "fraud", artifact) for artifact in artifacts]
-    with ThreadPoolExecutor() as pool:
-        stored = list(pool.map(lambda a, at: storage.store(a, at, ignore), artifacts, places))
+    stored = at_once(lambda a, at: storage.store(a, at, ignore), artifacts, places)
     assert [one.moved for one in stored] == [len(content) for content in contents]
     for at, content in zip(places, contents, strict=True):
         assert s3.get_object(Bucket=bucket, Key=at.key)["Body"].read() == content
@@ -318,13 +305,11 @@ def test_what_is_in_s3_is_copied_there(
 
 def test_a_copy_crosses_regions(downloaded: Artifact, aws: LocalAws) -> None:
     del aws
-    eu = boto3.client("s3", "eu-west-1")
-    eu.create_bucket(
-        Bucket="mims-eu", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
-    )
+    make_buckets({"eu-west-1": "mims-eu"})
     at = content_address("mims-eu", "fraud", downloaded)
     stored = Storage("eu-west-1").store(downloaded, at, ignore)
     assert (stored.moved, stored.copied) == (0, len(LARGE))
+    eu = boto3.client("s3", "eu-west-1")
     assert eu.get_object(Bucket="mims-eu", Key=at.key)["Body"].read() == LARGE
 
 

@@ -15,7 +15,6 @@ import pytest
 from botocore.config import Config
 
 from faults import (
-    Faults,
     denied,
     elsewhere,
     expired,
@@ -34,28 +33,18 @@ from mims.registration.artifacts import Artifact
 from mims.registration.aws import ATTEMPTS
 from mims.registration.parts import SMALLEST
 from mims.registration.storage import Location, Storage, content_address
-from stored_artifacts import LARGE, REGION, SMALL, ignore, no_waits, of_file, unfinished
+from stored_artifacts import LARGE, REGION, SMALL, ignore, of_file, unfinished
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from mypy_boto3_s3 import S3Client
 
-    from conftest import LocalAws
-    from faults import Exchange, Fault
+    from faults import Exchange, Fault, Faults
 
 IN_PARTS = ("CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload")
 WHOLE = ("HeadObject", "PutObject")
 OWNER = "123456789012"
-
-
-@pytest.fixture
-def proxy(aws: LocalAws, monkeypatch: pytest.MonkeyPatch) -> Iterator[Faults]:
-    """Between Storage and the local AWS; ask the latter by `s3` and it sees nothing of it."""
-    no_waits(monkeypatch)
-    with Faults(aws.url) as faults:
-        yield faults
 
 
 @pytest.fixture
@@ -66,11 +55,10 @@ def rival(bucket: str) -> Storage:
 
 
 @pytest.fixture
-def storage(
-    s3: S3Client, rival: Storage, proxy: Faults, monkeypatch: pytest.MonkeyPatch
-) -> Storage:
-    del s3, rival  # made before, so that they know no proxy
-    monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)
+def storage(s3: S3Client, rival: Storage, proxy: Faults) -> Storage:
+    """By way of the proxy, which sees nothing of `s3` and `rival`. Ask for it before the proxy."""
+    del rival
+    assert s3.meta.endpoint_url != proxy.url
     return Storage(REGION)
 
 

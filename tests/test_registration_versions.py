@@ -8,38 +8,24 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from faults import Faults, denied, lost_answer, throttled, truncated
+from faults import denied, lost_answer, throttled, truncated
 from mims.errors import InputError, ServiceError
 from mims.registration.aws import ATTEMPTS
 from mims.registration.backends.package import identity
 from mims.registration.backends.sagemaker import SageMaker
 from mims.registration.storage import Location
 from registration_inputs import GROUP
-from stored_artifacts import no_waits
 from submissions import BUCKET, KEY, REGION, store, submission
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sagemaker import SageMakerClient
 
     from conftest import LocalAws
-    from faults import Exchange
+    from faults import Exchange, Faults
     from mims.registration.backends.base import Registration, Submission
 
 ARN = f"arn:aws:sagemaker:{REGION}:123456789012:model-package/{GROUP.lower()}"
-
-
-@pytest.fixture
-def proxy(aws: LocalAws, bucket: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Faults]:
-    """A bucket, and a fault proxy on the way to it."""
-    assert bucket == BUCKET
-    no_waits(monkeypatch)
-    with Faults(aws.url) as faults:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", faults.url)
-        yield faults
-        monkeypatch.setenv("AWS_ENDPOINT_URL", aws.url)
 
 
 def register(made: Submission) -> Registration:

@@ -236,7 +236,8 @@ def test_the_served_model_is_as_good_as_its_metadata_says(served: Served, sample
         (answer["weight_class"] == "heavy") == (float(row["Body Mass (g)"]) > 4000)
         for row, answer in zip(birds, predictions(text), strict=True)
     )
-    quality = json.loads((sample / "metadata" / "model_quality.json").read_text())
+    evaluation = json.loads((sample / "metadata" / "evaluation.json").read_text())
+    quality = evaluation["model_quality"]
     registered = quality["binary_classification_metrics"]["accuracy"]["value"]
     assert right / len(birds) == pytest.approx(registered, abs=1e-6)
 

@@ -48,7 +48,7 @@ def files_below(folder: Path) -> dict[str, tuple[bytes, float]]:
 def test_the_outputs_are_the_inputs_of_the_chain(sample: Path) -> None:
     assert sorted(files_below(sample)) == [
         "config/config.json",
-        "metadata/model_quality.json",
+        "metadata/evaluation.json",
         "model/model.tar.gz",
         "script/inference.py",
         "script/processing/__init__.py",
@@ -92,7 +92,7 @@ def test_a_second_run_gives_the_same_bytes_and_sweeps_old_files(
 
 
 def test_quality_is_that_of_a_season_held_out(sample: Path) -> None:
-    report = read_json(sample / "metadata" / "model_quality.json")
+    report = read_json(sample / "metadata" / "evaluation.json")["model_quality"]
     metrics = report["binary_classification_metrics"]
     last_season = [
         row
@@ -109,11 +109,38 @@ def test_quality_is_that_of_a_season_held_out(sample: Path) -> None:
 
 
 def test_it_predicts_far_better_than_a_constant(sample: Path) -> None:
-    report = read_json(sample / "metadata" / "model_quality.json")
+    report = read_json(sample / "metadata" / "evaluation.json")["model_quality"]
     metrics = report["binary_classification_metrics"]
     assert metrics["accuracy"]["value"] > 0.8
     assert metrics["accuracy_best_constant_classifier"]["value"] < 0.6
     assert 0.9 < metrics["auc"]["value"] < 1
+
+
+def test_groups_are_compared(sample: Path) -> None:
+    bias = read_json(sample / "metadata" / "evaluation.json")["bias"]
+    facets = bias["post_training_bias_metrics"]["facets"]["sex"]
+    found = {
+        facet["value_or_threshold"]: {m["name"]: m["value"] for m in facet["metrics"]}
+        for facet in facets
+    }
+    assert list(found) == ["FEMALE", "MALE", "NA"]
+    assert found["MALE"]["DPPL"] < 0 < found["FEMALE"]["DPPL"]  # males are heavier
+    assert found["MALE"]["DI"] > 1 > found["FEMALE"]["DI"]
+    assert all(abs(metrics["AD"]) < 0.25 for metrics in found.values())
+
+
+def test_the_fields_that_count_are_told(sample: Path) -> None:
+    report = read_json(sample / "metadata" / "evaluation.json")["explainability"]
+    shap = report["explanations"]["kernel_shap"]["heavy"]["global_shap_values"]
+    assert set(shap) == {*NUMERIC, *CATEGORICAL}
+    assert max(shap, key=lambda name: shap[name]) in ("sex", "species", "flipper_length_mm")
+
+
+def test_other_rounds_make_another_model(sample: Path, tmp_path: Path) -> None:
+    done = train(tmp_path, "--rounds", "4")
+    assert done.returncode == 0, done.stderr
+    archive = (sample / "model" / "model.tar.gz").read_bytes()
+    assert json.loads(done.stdout)["model_sha256"] != hashlib.sha256(archive).hexdigest()
 
 
 def test_hyperparameters_say_which_fields_are_of_which_type(model: dict[str, bytes]) -> None:

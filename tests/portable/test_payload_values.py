@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from front_door import lay
-from payloads import ALL, CSV_SAMPLE, HYPERPARAMETERS, JSON_SAMPLE, LINES_SAMPLE, asked
+from payloads import (
+    ALL,
+    CSV_SAMPLE,
+    FIELDS,
+    HYPERPARAMETERS,
+    JSON_SAMPLE,
+    LINES_SAMPLE,
+    asked,
+    refused,
+)
 
 if TYPE_CHECKING:
     from front_door import Container
@@ -45,13 +54,7 @@ if TYPE_CHECKING:
     ],
 )
 def test_bad_settings(container: Container, setting: dict[str, str], says: str) -> None:
-    lay(container.model, {"hyperparameters.json": HYPERPARAMETERS})
-
-    outcome = container.payload_here(**setting)
-
-    assert outcome.code == 1
-    assert says in outcome.error
-    assert container.outputs() == []
+    assert says in refused(container, FIELDS, **setting)
 
 
 def test_every_setting_that_does_not_fit_is_told(container: Container) -> None:

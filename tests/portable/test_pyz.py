@@ -1,4 +1,4 @@
-"""The jobs as one file each, for containers that take one script."""
+"""The jobs as one file each: what is in it. test_drop_in.py runs them."""
 
 from __future__ import annotations
 
@@ -11,25 +11,12 @@ from typing import Iterator
 
 import pytest
 
-from front_door import SCRIPTS, Container, lay
+import drop_in
+from drop_in import JOBS, build
+from front_door import SCRIPTS
 from mims import __version__
 
-
-def build(folder: Path, umask: int = 0o022) -> None:
-    """Run the README's command."""
-    before = os.umask(umask)
-    try:
-        command = [sys.executable, "-S", str(SCRIPTS / "build_pyz.py"), "--output", str(folder)]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    finally:
-        os.umask(before)
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("built")
-    build(folder)
-    return folder
+built = drop_in.built
 
 
 def python(built: Path, job: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -42,26 +29,10 @@ def python(built: Path, job: str, *arguments: str) -> subprocess.CompletedProces
     )
 
 
-@pytest.mark.parametrize("job", ["mims_package", "mims_payload"])
+@pytest.mark.parametrize("job", JOBS)
 def test_version_and_help(built: Path, job: str) -> None:
     assert python(built, job, "--version").stdout == f"{job}.py {__version__}\n"
     assert f"usage: {job}.py" in python(built, job, "--help").stdout
-
-
-def test_a_job_runs_as_one_file(built: Path, container: Container) -> None:
-    lay(container.model, {"hyperparameters.json": '{"tab_field_list": ["a"]}'})
-
-    for job in ("mims_package", "mims_payload"):
-        done = python(built, job, "--root", str(container.root))
-        assert container.checked(done.returncode, done.stdout, done.stderr).code == 0
-
-    assert container.outputs() == [
-        "manifest.json",
-        "metadata.json",
-        "model.tar.gz",
-        "payload.tar.gz",
-    ]
-    assert container.contents("model_artifacts/")
 
 
 def test_runs_as_a_program(built: Path) -> None:
@@ -76,7 +47,7 @@ def test_runs_as_a_program(built: Path) -> None:
 
 
 def test_holds_its_own_room_and_no_other(built: Path) -> None:
-    rooms = {job: set(_rooms(built / f"{job}.pyz")) for job in ("mims_package", "mims_payload")}
+    rooms = {job: set(_rooms(built / f"{job}.pyz")) for job in JOBS}
     assert rooms == {
         "mims_package": {"archive", "packaging"},
         "mims_payload": {"archive", "payload"},
@@ -92,8 +63,8 @@ def _rooms(path: Path) -> Iterator[str]:
 
 def test_same_sources_same_bytes(built: Path, tmp_path: Path) -> None:
     build(tmp_path, umask=0o077)
-    for job in ("mims_package.pyz", "mims_payload.pyz"):
-        assert (tmp_path / job).read_bytes() == (built / job).read_bytes()
+    for job in JOBS:
+        assert (tmp_path / f"{job}.pyz").read_bytes() == (built / f"{job}.pyz").read_bytes()
 
 
 def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from mims.text import is_utf8, listed, printable, printable_lines, size, without_secrets
+from mims.text import (
+    is_utf8,
+    listed,
+    meant,
+    printable,
+    printable_lines,
+    repeated,
+    size,
+    without_secrets,
+)
 
 
 @pytest.mark.parametrize(
@@ -91,3 +100,40 @@ def test_listed(names: list[str], shown: str) -> None:
 def test_is_utf8() -> None:
     assert is_utf8("é 名 🙂")
     assert not is_utf8("caf\udce9")
+
+
+@pytest.mark.parametrize(
+    ("names", "twice"),
+    [
+        ([], []),
+        (["a", "A", "a "], []),
+        (["b", "a", "b", "c", "a", "b"], ["b", "a"]),
+    ],
+)
+def test_repeated(names: list[str], twice: list[str]) -> None:
+    assert repeated(iter(names)) == twice
+
+
+def test_repeated_does_not_compare_each_name_with_each() -> None:
+    """One JSON object can hold names by the million."""
+    compared = 0
+
+    class Name(str):
+        __slots__ = ()
+        __hash__ = str.__hash__
+
+        def __eq__(self, other: object) -> bool:
+            nonlocal compared
+            compared += 1
+            return str.__eq__(self, other)
+
+    names = [Name(number // 2) for number in range(2000)]
+    assert repeated(names) == [str(number) for number in range(1000)]
+    assert compared < 10 * len(names)
+
+
+def test_what_was_meant() -> None:
+    known = ["model_owner", "Regions"]
+    assert meant("regiones", known, "?") == "did you mean Regions?"
+    assert meant("MODEL_OWNR", known, "?") == "did you mean model_owner?"
+    assert meant("colour", known, "known are two") == "known are two"
