@@ -59,6 +59,7 @@ lock build docker/build-requirements.txt
 lock aws docker/aws/requirements.txt
 lock train docker/train/requirements.txt pandas
 lock serve docker/serve/requirements.txt
+lock monitor docker/monitor/requirements.txt
 
 # Of the SageMaker SDK: what its steps, its pipelines and its local mode import.
 constraints=()

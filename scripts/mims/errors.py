@@ -12,6 +12,7 @@ EXIT_DONE = 0
 EXIT_INPUT = 1
 EXIT_USAGE = 2
 EXIT_SERVICE = 3
+EXIT_DRIFT = 4  # a check ran, and found drift
 EXIT_BUG = 70
 EXIT_SIGNAL = 128  # plus the signal's number
 
