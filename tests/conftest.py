@@ -35,6 +35,15 @@ if TYPE_CHECKING:
         def __call__(self, *options: str) -> AbstractContextManager[LocalAws]: ...
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Of tests side by side, those of a file share a process; so do all that need an engine."""
+    if not config.pluginmanager.hasplugin("xdist"):
+        return
+    for item in items:
+        together = "image" if item.get_closest_marker("image") else item.path.name
+        item.add_marker(pytest.mark.xdist_group(together))
+
+
 SERVER = Path(__file__).parents[1] / "docker" / "aws" / "server.py"
 # What these need is in .venv-sdk alone: tests/run.sh.
 collect_ignore = [] if find_spec("sagemaker") else ["sdk"]

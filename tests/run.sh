@@ -123,6 +123,8 @@ if [[ $ci == true ]]; then
   step "SageMaker SDK 3, tests/sdk" sdk_tests 3
 fi
 
+# Half of a test's time is waiting; a process takes up to 1 GB.
+workers=$((2 * $(nproc) < 8 ? 2 * $(nproc) : 8))
 marked=$(printf ' and %s' "${marks[@]}")
-step "Python $main, all tests" "$bin/python" -m pytest --cov --cov-report= -m "${marked# and }" "$@"
-echo "coverage: $("$bin/coverage" report --format=total) %; .venv/bin/coverage report tells of what"
+step "Python $main, all tests" "$bin/python" -m pytest -n "$workers" --dist loadgroup \
+  -m "${marked# and }" "$@"

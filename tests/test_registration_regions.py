@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 SCRIPT = Path(__file__).parents[1] / "scripts" / "script.py"
 NAMESPACE = "MIMS/Tests"
 SLOW = pytest.mark.slow
-_HEARD = 1.0  # seconds; the script has heard of a signal by then
 
 
 @pytest.fixture(autouse=True)
@@ -294,18 +293,18 @@ def stop_at(
     """
     command = [sys.executable, str(SCRIPT), "--root", str(inputs.root)]
     started: list[subprocess.Popen[str]] = []
+    log = inputs.root / "log"
 
     def stop(exchange: Exchange) -> None:
         started[0].send_signal(number)
-        exchange.proxy.wait(_HEARD)
+        while started[0].poll() is None and "stopping" not in log.read_text():
+            exchange.proxy.wait(0.02)
         exchange.pass_through()
 
-    with between(aws, monkeypatch) as proxy:
+    with log.open("w") as stderr, between(aws, monkeypatch) as proxy:
         for region in TWO:
             proxy.on(operation, stop, times=1, region=region)
-        started.append(
-            subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        )
+        started.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True))
         # Far below the two minutes that SageMaker leaves a job to end in.
         said = started[0].communicate(timeout=30)[0]
     if operation == "CreateMultipartUpload":  # what was begun was not gone on with

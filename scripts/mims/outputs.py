@@ -12,6 +12,7 @@ import errno
 import os
 import secrets
 import signal
+import threading
 from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING, Iterator
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+_STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)  # the last tries a stop again: job.py
 _UNNAMED = getattr(os, "O_TMPFILE", 0)
 _NO_UNNAMED_FILES = {errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL}
 
@@ -121,9 +123,28 @@ def publish_together(*outputs: Output) -> None:
     for output in outputs:
         with writing(output.path):
             output.file.flush()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-    try:
+    with _stops_held_back():
         for output in outputs:
             output.publish()
+
+
+@contextmanager
+def _stops_held_back() -> Iterator[None]:
+    """Let stop signals, and the timer that repeats one, come after this.
+
+    A signal mask would not do: it is a thread's own, and another thread takes the signal for all.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # handlers run in the main thread alone
+        return
+    held: list[int] = []
+    before = {number: signal.getsignal(number) for number in _STOPS}
+    try:
+        for number in before:
+            signal.signal(number, lambda number, _: held.append(number))
+        yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for held_back in held:
+            os.kill(os.getpid(), held_back)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from pathlib import Path
 
 import pytest
@@ -84,7 +85,13 @@ def interrupt(_signum: int, _frame: object) -> None:
     raise InterruptError
 
 
-def test_a_stop_comes_before_or_after_all_names(path: Path) -> None:
+@pytest.mark.parametrize("others", [0, 1])
+def test_a_stop_comes_before_or_after_all_names(path: Path, others: int) -> None:
+    """With threads too: a signal goes to any that does not block it."""
+    done = threading.Event()
+    threads = [threading.Thread(target=done.wait) for _ in range(others)]
+    for thread in threads:
+        thread.start()
     before = signal.signal(signal.SIGTERM, interrupt)
     try:
         one, other = Stopping(path), Output(path.with_name("other"))
@@ -92,6 +99,7 @@ def test_a_stop_comes_before_or_after_all_names(path: Path) -> None:
             publish_together(one, other)
     finally:
         signal.signal(signal.SIGTERM, before)
+        done.set()
     assert names_in(path.parent) == ["model.tar.gz", "other"]
 
 

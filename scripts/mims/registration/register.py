@@ -90,6 +90,7 @@ def register_everywhere(
             pool.shutdown(wait=False, cancel_futures=True)
             for storage in storages:
                 storage.stop()
+            log.info("stopping: what is under way in a region is taken back or left whole")
             raise
 
 
