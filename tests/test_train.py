@@ -48,6 +48,7 @@ def files_below(folder: Path) -> dict[str, tuple[bytes, float]]:
 def test_the_outputs_are_the_inputs_of_the_chain(sample: Path) -> None:
     assert sorted(files_below(sample)) == [
         "config/config.json",
+        "data/training.csv",
         "metadata/evaluation.json",
         "model/model.tar.gz",
         "script/inference.py",
@@ -61,10 +62,19 @@ def test_the_outputs_are_the_inputs_of_the_chain(sample: Path) -> None:
     ]
     assert sorted(path.name for path in sample.iterdir()) == [
         "config",
+        "data",
         "metadata",
         "model",
         "script",
     ]
+
+
+def test_the_training_data_are_kept(sample: Path) -> None:
+    header, *birds = (sample / "data" / "training.csv").read_text(encoding="utf-8").splitlines()
+    assert header.split(",") == [*penguins.COLUMNS, penguins.LABEL]
+    training, _ = penguins.split_by_season(penguins.read_birds())
+    assert len(birds) == len(training)
+    assert sum(bird.endswith(",1") for bird in birds) == sum(bird.heavy for bird in training)
 
 
 def test_the_model_archive_holds_what_real_trainers_write(model: dict[str, bytes]) -> None:

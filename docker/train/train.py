@@ -3,14 +3,15 @@
 
 Goes in: nothing but the palmerpenguins package, so no network. Comes out, below
 /opt/ml/processing/output: `model/model.tar.gz` (the trained model), `script/` (its inference code),
-`metadata/evaluation.json` (how it did on a season held out: quality, bias, explanation) and
-`config/config.json` (how to register it). The same bytes on every run. It stands in for a user's
-training job and is none of the three MIMS scripts.
+`metadata/evaluation.json` (how it did on a season held out: quality, bias, explanation),
+`data/training.csv` (what it was trained on) and `config/config.json` (how to register it). The same
+bytes on every run. It stands in for a user's training job and is none of the three MIMS scripts.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import gzip
 import hashlib
 import io
@@ -102,6 +103,7 @@ def train(output: Path, rounds: int = NUM_ROUND) -> dict[str, Any]:
             "model/model.tar.gz": archive,
             "metadata/evaluation.json": as_json(evaluation),
             "config/config.json": as_json(REGISTRATION_CONFIG),
+            "data/training.csv": as_csv(training),
             **{f"script/{name}": content for name, content in inference_code().items()},
         },
     )
@@ -199,6 +201,15 @@ def feature_columns(columns: Sequence[str]) -> bytes:
 def as_json(document: Mapping[str, Any]) -> bytes:
     """Write JSON for people too."""
     return (json.dumps(document, indent=2) + "\n").encode()
+
+
+def as_csv(birds: Sequence[penguins.Bird]) -> bytes:
+    """Write birds as a table, the label last."""
+    text = io.StringIO(newline="")
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow((*penguins.COLUMNS, penguins.LABEL))
+    rows.writerows((*bird.fields.values(), bird.heavy) for bird in birds)
+    return text.getvalue().encode()
 
 
 def canonical_tar_gz(files: Mapping[str, bytes]) -> bytes:
