@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import penguins
 import sample_model
 from sample_model import OUTPUT, archive_files, raw_penguins, train
 
