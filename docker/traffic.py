@@ -47,7 +47,7 @@ CLASSES = ("light", "heavy")
 
 
 @contextmanager
-def hosts(endpoint: str) -> Iterator[None]:
+def hosts(endpoint: str, seed: int) -> Iterator[None]:
     """Serve every version behind an endpoint, and tell the local AWS where.
 
     Raises:
@@ -69,7 +69,7 @@ def hosts(endpoint: str) -> Iterator[None]:
             servers[variant["ModelName"]] = stack.enter_context(
                 verify.served(package, version.environment)
             )
-        _tell({"region": sagemaker.meta.region_name, "servers": servers})
+        _tell({"region": sagemaker.meta.region_name, "servers": servers, "seed": seed})
         yield
 
 
@@ -133,7 +133,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not birds:
         parser.error(f"no bird was weighed on {options.island}")
     try:
-        with hosts(options.endpoint):
+        with hosts(options.endpoint, options.seed):
             labels = send(options.endpoint, birds, options.requests, options.seed)
             _tell({}, "/local-aws/endpoints/flush")
         if options.labels:

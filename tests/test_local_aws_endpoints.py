@@ -18,6 +18,7 @@ from local_aws import limits
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from botocore.model import Shape
     from mypy_boto3_sagemaker import SageMakerClient
 
     from conftest import LocalAws
@@ -61,11 +62,17 @@ def script(aws: LocalAws) -> Callable[..., None]:
     return keep
 
 
+def answer_of(operation: str) -> Shape:
+    """What the service model says of an operation's answer."""
+    model = botocore.session.get_session().get_service_model("sagemaker")
+    shape = model.operation_model(operation).output_shape
+    assert shape
+    return shape
+
+
 def statuses(sagemaker: SageMakerClient) -> list[str]:
     """Each status that the endpoint has until it stays in one; each answer fits the model."""
-    model = botocore.session.get_session().get_service_model("sagemaker")
-    shape = model.operation_model("DescribeEndpoint").output_shape
-    assert shape
+    shape = answer_of("DescribeEndpoint")
     seen: list[str] = []
     for _ in range(200):
         try:
@@ -218,6 +225,172 @@ def test_an_endpoint_answers_while_it_is_in_service(
     with pytest.raises(runtime.exceptions.ModelError, match="no such module"):
         runtime.invoke_endpoint(EndpointName="e", Body=b"1")
     assert runtime.invoke_endpoint(EndpointName="e", Body=b"1")["Body"].read()
+
+
+# Configurations
+
+
+def variants(*names: str, **members: Any) -> Any:
+    made = {"ModelName": "model", "InstanceType": "ml.m5.large", "InitialInstanceCount": 1}
+    return [{"VariantName": name, **made, **members} for name in names]
+
+
+CAPTURE: Any = {
+    "EnableCapture": True,
+    "InitialSamplingPercentage": 50,
+    "DestinationS3Uri": "s3://bucket/captured",
+    "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
+    "CaptureContentTypeHeader": {"CsvContentTypes": ["text/csv"]},
+}
+
+
+def test_a_configuration_keeps_all_that_it_was_made_of(sagemaker: SageMakerClient) -> None:
+    request: Any = {
+        "ProductionVariants": variants("a", InitialVariantWeight=2.0),
+        "ShadowProductionVariants": variants("b", InitialVariantWeight=1.0),
+        "DataCaptureConfig": CAPTURE,
+    }
+    tags: Any = [{"Key": f"mims:ab:{n}", "Value": "0.05 s3://b/k"} for n in range(30)]
+    sagemaker.create_endpoint_config(EndpointConfigName="three", **request, Tags=tags)
+
+    found: Any = sagemaker.describe_endpoint_config(EndpointConfigName="three")
+
+    assert {name: found[name] for name in request} == request
+    del found["ResponseMetadata"]
+    assert [*limits.violations(answer_of("DescribeEndpointConfig"), found)] == []
+    assert sagemaker.list_tags(ResourceArn=found["EndpointConfigArn"])["Tags"] == tags
+    plain = sagemaker.describe_endpoint_config(EndpointConfigName="one")
+    assert not {"DataCaptureConfig", "ShadowProductionVariants"} & set(plain)
+    assert sagemaker.list_tags(ResourceArn=plain["EndpointConfigArn"])["Tags"] == []
+
+
+def test_tags_of_a_configuration_are_overwritten_and_deleted(sagemaker: SageMakerClient) -> None:
+    arn = sagemaker.describe_endpoint_config(EndpointConfigName="one")["EndpointConfigArn"]
+    sagemaker.add_tags(ResourceArn=arn, Tags=[{"Key": "a", "Value": "1"}])
+    sagemaker.add_tags(ResourceArn=arn, Tags=[{"Key": key, "Value": "2"} for key in "ab"])
+    sagemaker.delete_tags(ResourceArn=arn, TagKeys=["b"])
+    assert sagemaker.list_tags(ResourceArn=arn)["Tags"] == [{"Key": "a", "Value": "2"}]
+    sagemaker.delete_endpoint_config(EndpointConfigName="one")
+    with pytest.raises(ClientError, match="Could not find endpoint configuration"):
+        sagemaker.list_tags(ResourceArn=arn)
+
+
+@pytest.mark.usefixtures("one_step_a_look")
+def test_an_endpoint_shows_its_variants_its_shadow_and_its_capture(
+    sagemaker: SageMakerClient,
+) -> None:
+    sagemaker.create_endpoint_config(
+        EndpointConfigName="shadowed",
+        ProductionVariants=variants("a"),
+        ShadowProductionVariants=variants("b", InitialVariantWeight=0.5),
+        DataCaptureConfig=CAPTURE,
+    )
+    sagemaker.create_endpoint_config(
+        EndpointConfigName="shared",
+        ProductionVariants=[
+            *variants("a", InitialVariantWeight=0.9),
+            *variants("b", InitialVariantWeight=0.0),
+        ],
+    )
+    sagemaker.create_endpoint(EndpointName="e", EndpointConfigName="shadowed")
+    assert statuses(sagemaker) == ["Creating shadowed", "InService shadowed"]
+    found = sagemaker.describe_endpoint(EndpointName="e")
+    assert weights(found["ProductionVariants"]) == {"a": (1.0, 1.0)}
+    assert weights(found["ShadowProductionVariants"]) == {"b": (0.5, 0.5)}
+    assert found["DataCaptureConfig"] == {
+        "EnableCapture": True,
+        "CaptureStatus": "Started",
+        "CurrentSamplingPercentage": 50,
+        "DestinationS3Uri": "s3://bucket/captured",
+        "KmsKeyId": "",
+    }
+    sagemaker.update_endpoint(EndpointName="e", EndpointConfigName="shared")
+    assert statuses(sagemaker) == ["Updating shadowed", "InService shared"]
+    found = sagemaker.describe_endpoint(EndpointName="e")
+    assert weights(found["ProductionVariants"]) == {"a": (0.9, 0.9), "b": (0.0, 0.0)}
+    assert not {"DataCaptureConfig", "ShadowProductionVariants"} & set(found)
+
+
+def weights(shown: Any) -> dict[str, tuple[float, float]]:
+    return {one["VariantName"]: (one["CurrentWeight"], one["DesiredWeight"]) for one in shown}
+
+
+# What SageMaker refuses of a configuration.
+UNDEPLOYABLE: dict[str, tuple[dict[str, Any], str]] = {
+    "a name twice": ({"ProductionVariants": variants("a", "a")}, '"a" was non-unique'),
+    "a shadow's name": (
+        {"ProductionVariants": variants("a"), "ShadowProductionVariants": variants("a")},
+        '"a" was non-unique',
+    ),
+    "no weight": (
+        {"ProductionVariants": variants("a", "b", InitialVariantWeight=0.0)},
+        "weights of all production variants are 0",
+    ),
+    "two shadows": (
+        {"ProductionVariants": variants("a"), "ShadowProductionVariants": variants("b", "c")},
+        "only specify one variant for ProductionVariants and one",
+    ),
+    "a shadow of two": (
+        {"ProductionVariants": variants("a", "b"), "ShadowProductionVariants": variants("c")},
+        "only specify one variant for ProductionVariants and one",
+    ),
+    "a shadow of no model": (
+        {
+            "ProductionVariants": variants("a"),
+            "ShadowProductionVariants": variants("b", ModelName="other"),
+        },
+        "Could not find model",
+    ),
+    "no S3": (
+        {
+            "ProductionVariants": variants("a"),
+            "DataCaptureConfig": {**CAPTURE, "DestinationS3Uri": "https://bucket"},
+        },
+        "must be an S3 URI",
+    ),
+}
+
+
+@pytest.mark.parametrize(("request_", "said"), UNDEPLOYABLE.values(), ids=UNDEPLOYABLE)
+def test_a_configuration_that_could_not_work_is_refused(
+    sagemaker: SageMakerClient, request_: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(ClientError, match=said) as caught:
+        sagemaker.create_endpoint_config(EndpointConfigName="three", **request_)
+    assert caught.value.response["Error"]["Code"] == "ValidationException"
+
+
+def reweigh(sagemaker: SageMakerClient, *wanted: tuple[str, float]) -> None:
+    changes: Any = [{"VariantName": name, "DesiredWeight": weight} for name, weight in wanted]
+    sagemaker.update_endpoint_weights_and_capacities(
+        EndpointName="e", DesiredWeightsAndCapacities=changes
+    )
+
+
+@pytest.mark.usefixtures("one_step_a_look")
+def test_weights_of_an_endpoint_change_and_its_configuration_stays(
+    sagemaker: SageMakerClient, script: Callable[..., None]
+) -> None:
+    with pytest.raises(ClientError, match="Could not find endpoint"):
+        reweigh(sagemaker, ("one", 2.0))
+    sagemaker.create_endpoint(EndpointName="e", EndpointConfigName="one")
+    with pytest.raises(ClientError, match="in-progress"):
+        reweigh(sagemaker, ("one", 2.0))
+    statuses(sagemaker)
+    reweigh(sagemaker, ("one", 2.0))
+    assert statuses(sagemaker) == ["Updating one", "InService one"]
+    script(ends=["RolledBack"])
+    reweigh(sagemaker, ("one", 3.0))
+    statuses(sagemaker)
+    found = sagemaker.describe_endpoint(EndpointName="e")
+    assert weights(found["ProductionVariants"]) == {"one": (2.0, 2.0)}
+    for wanted, said in (
+        ([("one", 1.0), ("one", 2.0)], "was non-unique"),
+        ([("two", 1.0)], '"two" is/are not present within endpoint configuration "one"'),
+        ([("one", 0.0)], "weights of all production variants are 0"),
+    ):
+        with pytest.raises(ClientError, match=said):
+            reweigh(sagemaker, *wanted)
 
 
 # State machines

@@ -1,9 +1,9 @@
 """The local AWS as a WSGI application: limits first, then moto, with a SageMaker and an S3 of ours.
 
 In: HTTP requests as AWS's clients send them, and tests' scripts of pipeline executions and
-endpoints. Out: moto's answers, mended by `model_packages`, `pipelines`, `endpoints`, `s3` and
-`state_machines`, or AWS's refusal of a SageMaker request off its limits (`limits`). Nothing is kept
-here, and no request leaves this process.
+endpoints. Out: moto's answers, mended by `model_packages`, `pipelines`, `endpoints`, `s3`,
+`metrics` and `state_machines`, or AWS's refusal of a SageMaker request off its limits (`limits`).
+Nothing is kept here, and no request leaves this process but to the model servers that a test named.
 """
 
 from __future__ import annotations
@@ -15,19 +15,33 @@ from uuid import uuid4
 
 import botocore.session
 from botocore.model import OperationNotFoundError
+from moto.cloudwatch import urls as cloudwatch_urls
 from moto.moto_api import state_manager
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from moto.sagemaker import urls as sagemaker_urls
 from moto.sagemakerruntime import urls as runtime_urls
 from werkzeug.wrappers import Request, Response
 
-from local_aws import endpoints, limits, lineage, model_packages, pipelines, s3, state_machines
+from local_aws import (
+    endpoints,
+    limits,
+    lineage,
+    metrics,
+    model_packages,
+    pipelines,
+    s3,
+    state_machines,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from wsgiref.types import StartResponse, WSGIEnvironment
 
-_SCRIPTS = {pipelines.SCRIPTS: pipelines.keep_script, endpoints.SCRIPTS: endpoints.keep_script}
+_SCRIPTS = {
+    pipelines.SCRIPTS: pipelines.keep_script,
+    endpoints.SCRIPTS: endpoints.keep_script,
+    endpoints.FLUSH: endpoints.flush,
+}
 
 
 class LocalAws:
@@ -41,6 +55,7 @@ class LocalAws:
         sagemaker_urls.url_paths["{0}/$"] = lineage.SageMaker.dispatch
         for path in runtime_urls.url_paths:
             runtime_urls.url_paths[path] = endpoints.Runtime.dispatch
+        cloudwatch_urls.url_paths["{0}/$"] = metrics.CloudWatch.dispatch
         s3.replace_moto()
         state_machines.replace_moto()
         self._moto = DomainDispatcherApplication(create_backend_app)
@@ -54,7 +69,8 @@ class LocalAws:
             return _kept(request)(environ, start_response)
         if request.headers.get("X-Amz-Target", "").startswith("SageMaker."):
             refusal = self._off_limits(request)
-        return (refusal or self._moto)(environ, start_response)
+        answer = refusal or endpoints.invoked(request) or self._moto
+        return answer(environ, start_response)
 
     def _off_limits(self, request: Request) -> Response | None:
         name = request.headers["X-Amz-Target"].removeprefix("SageMaker.")

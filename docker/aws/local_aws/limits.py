@@ -160,6 +160,8 @@ def _regex(pattern: str) -> re.Pattern[str]:
     pattern = re.sub(r"\$\{\d+,\d+\}", "$", pattern)
     # SageMaker's runtime has this class outside of brackets.
     pattern = pattern.replace(r"\p{ASCII}*", r"[\x00-\x7f]*")
+    # It writes the ends of a text as Java does; a printable character is ASCII's.
+    pattern = pattern.replace(r"\z", r"\Z").replace(r"\p{Print}", r"\x20-\x7e")
     # Classes of characters have names; \w, \d and \s are ASCII's.
     pattern = re.sub(r"\\p\{(\w+)\}", lambda named: _characters(named[1]), pattern)
     return re.compile(pattern, re.ASCII)

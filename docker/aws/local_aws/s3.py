@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from moto.core.common_types import TYPE_RESPONSE
 
 _READS = ("GET", "HEAD", "OPTIONS")
-_one_at_a_time = RLock()
+one_at_a_time = RLock()
 
 
 def replace_moto() -> None:
@@ -41,7 +41,7 @@ class S3(Uploads):
     def _bucket_response(self, request: Any, full_url: str) -> str | TYPE_RESPONSE:
         try:
             self._admit()
-            with self._turn():
+            with one_at_a_time:  # a list too, which must not grow while it is read
                 return super()._bucket_response(request, full_url)
         except Refused as refused:
             return refused.answer(self.method)
@@ -55,4 +55,4 @@ class S3(Uploads):
             return refused.answer(self.method)
 
     def _turn(self) -> AbstractContextManager[object]:
-        return nullcontext() if self.method in _READS else _one_at_a_time
+        return nullcontext() if self.method in _READS else one_at_a_time
