@@ -41,12 +41,14 @@ ALLOWED = {
     },
     "governance": {
         *("archive", "console", "contracts", "errors", "job", "outputs", "registration", "text"),
+        "settings",
     },
     # entry points: their contract and their flow
     "mims_package.py": {"command_line", "contracts", "job", "packaging"},
     "mims_payload.py": {"command_line", "contracts", "job", "payload"},
     "script.py": {"command_line", "contracts", "errors", "job", "registration"},
     "mims_pipeline.py": {"pipeline"},
+    "mims_drift.py": {"command_line", "errors", "governance", "job"},
     "registry.py": {"governance"},
     "create_registry.py": {"governance"},
     "register_model.py": {"governance"},

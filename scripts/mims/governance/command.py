@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING
 import click
 
 from mims import __version__, console
-from mims.governance.commands import accounting, approving, deciding, looking, registering
+from mims.governance.commands import (
+    accounting,
+    approving,
+    comparing,
+    deciding,
+    looking,
+    registering,
+    watching,
+)
 from mims.governance.commands.shared import EXIT_CODES, NAME
 
 if TYPE_CHECKING:
@@ -42,6 +50,7 @@ _SECTIONS: dict[str, Sequence[click.Command]] = {
         *(deciding.promote, deciding.rollback, deciding.archive, deciding.approve),
         *(deciding.reject, approving.pipeline),
     ),
+    "Watch": (watching.baseline, watching.drift, comparing.ab),
     "Account": (accounting.card, accounting.lineage, accounting.track, deciding.audit),
 }
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 KIND = "decision"
 PROMOTE, ROLLBACK, ARCHIVE, APPROVE, REJECT = "promote", "rollback", "archive", "approve", "reject"
+BASELINE = "baseline"  # whose reason is its SHA-256
+ADMIT, WITHDRAW = "admit", "withdraw"  # to an A/B, and from it
 BEGUN, DONE, UNDONE, REFUSED = "begun", "done", "undone", "refused"
 
 
@@ -134,6 +136,21 @@ class History:
         """Moves that have begun, and of which no end is known."""
         ended = {d.run for d in self.decisions if d.phase in (DONE, UNDONE)}
         return [d for d in self.decisions if d.phase == BEGUN and d.run not in ended]
+
+    def admitted(self) -> list[Decision]:
+        """The admissions of the version that is in an A/B, oldest first; [] where none is."""
+        found: list[Decision] = []
+        for decision in self.decisions:
+            if decision.phase == DONE:
+                if decision.action == ADMIT:
+                    found = [one for one in found if one.arn == decision.arn] + [decision]
+                elif (
+                    found
+                    and decision.arn == found[-1].arn
+                    and decision.action not in (APPROVE, BASELINE)
+                ):
+                    found = []  # it was withdrawn, promoted, rejected or archived
+        return found
 
 
 def approvals(decisions: Iterable[Decision], arn: str) -> list[tuple[str, datetime]]:

@@ -30,7 +30,8 @@ OWN = frozenset(  # the properties that a registration writes: evidence, and so 
         *("registered_by", "settings_sha256"),
     )
 )
-_LIMIT = 50  # tags of a group, properties of a version
+OF_BASELINE = ("drift_baseline_uri", "drift_baseline_sha256")  # drift/baselines.py writes them
+LIMIT = 50  # tags of a group, properties of a version
 _GONE = ("Deleting", "DeleteFailed", "Failed")  # a group that takes no version
 
 
@@ -150,6 +151,8 @@ def tag_version(
     """Do it for a version."""
     if ours := sorted(OWN.intersection([*pairs, *remove])):
         raise InputError(f"{listed(ours)}: the registration has written that, and it is evidence")
+    if ours := [name for name in OF_BASELINE if name in pairs or name in remove]:
+        raise InputError(f"{listed(ours)}: mims-registry baseline {version.name} writes that")
     if version.status == "Deleting":
         raise InputError(f"{version.name} is being deleted")
     request: dict[str, Any] = {"ModelPackageArn": version.arn, "CustomerMetadataProperties": pairs}
@@ -173,8 +176,8 @@ def _changes(
 ) -> dict[str, Any]:
     """What is to change, and what there is then."""
     then = {key: value for key, value in {**there, **pairs}.items() if key not in remove}
-    if len(then) > _LIMIT:
-        raise InputError(f"{name} would have {len(then)} of them, and SageMaker takes {_LIMIT}")
+    if len(then) > LIMIT:
+        raise InputError(f"{name} would have {len(then)} of them, and SageMaker takes {LIMIT}")
     return {
         "name": name,
         "set": {key: value for key, value in pairs.items() if there.get(key) != value},

@@ -164,7 +164,7 @@ def _check_columns(columns: Sequence[str], wanted: Wanted, where: str) -> None:
 
 def _read_parquet(content: bytes, wanted: Wanted) -> Iterator[Line]:
     try:
-        import pyarrow as pa  # type: ignore[import-untyped]
+        import pyarrow as pa
         from pyarrow import parquet
     except ImportError:
         raise TableError(

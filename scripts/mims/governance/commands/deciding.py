@@ -15,7 +15,7 @@ from mims.governance.commands.shared import version as version_
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mims.governance.stages import Outcome
+    from mims.governance.moves import Outcome
 
 _KEYS = (
     "  action, phase (begun: made; done: put down; refused), version, actor, reason,\n"

@@ -28,6 +28,7 @@ Exit codes:
   70      a bug
   128+n   stopped by signal n
 """
+DRIFT_EXIT_CODES = EXIT_CODES.replace("  70 ", "  4       drift was found\n  70 ")
 as_read = console.options(console.region, console.as_json)
 as_change = console.options(console.region, console.as_json, console.dry_run)
 version = click.argument("name", metavar="VERSION")
@@ -39,10 +40,10 @@ def gate_file(text: str, *, required: bool = False) -> Callable[[Any], Any]:
     return click.option("--gates", metavar="FILE", type=kind, required=required, help=text)
 
 
-def taught(examples: Iterable[str], keys: str) -> str:
+def taught(examples: Iterable[str], keys: str, exit_codes: str = EXIT_CODES) -> str:
     """The end of a command's help: examples, the keys of what --json prints, exit codes."""
     lines = "\n".join(f"  {NAME} {example}" for example in examples)
-    return f"\b\nFor example:\n{lines}\n\n\b\nWith --json:\n{keys}\n\n{EXIT_CODES}"
+    return f"\b\nFor example:\n{lines}\n\n\b\nWith --json:\n{keys}\n\n{exit_codes}"
 
 
 def registry_of(options: Mapping[str, Any], name: str = "") -> Registry:

@@ -1,0 +1,367 @@
+"""Is the model still as good: metrics against their baseline, and what labels that came later say.
+
+Goes in: numbers by the names of metrics; or captures, their labels, and what a model predicts.
+Comes out: a part of a drift check. A metric that is missing now is told of, it is not 0.
+
+The labels are held in memory, and with each that has a capture its answer: AUC needs all of them at
+once. Captures stream past. The baseline's metrics are taken for exact: what a test finds is that
+the model is not as good as they say, not whose fault it is.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from mims.errors import InputError
+from mims.governance.drift import quality
+from mims.governance.drift.check import Measured, Part
+from mims.governance.drift.labels import join
+from mims.governance.drift.profile import CATEGORY, NUMBER
+from mims.governance.drift.statistics import percent_change
+from mims.governance.report_shapes import direction_of, number
+from mims.registration.parameters import shown
+from mims.text import listed, printable, repeated
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from mims.governance.drift.capture import Captured
+    from mims.governance.drift.check import Limits
+    from mims.governance.drift.labels import Joined, Labels
+    from mims.governance.drift.profile import Profile
+    from mims.governance.drift.quality import Measure
+
+BINARY, MULTICLASS, REGRESSION = TASKS = ("binary", "multiclass", "regression")
+_FEWEST = 30  # records that a share must rest on: of fewer, z is not normal
+# What people call metrics, by what they are called here.
+_ALIASES = {
+    **dict.fromkeys(("f1_score", "f_score"), "f1"),
+    **dict.fromkeys(("roc_auc", "auc_roc", "area_under_roc"), "auc"),
+    **dict.fromkeys(("logloss", "cross_entropy"), "log_loss"),
+    **dict.fromkeys(("r2_score", "r_squared"), "r2"),
+    "mean_absolute_error": "mae",
+    "mean_squared_error": "mse",
+    "root_mean_squared_error": "rmse",
+    **{f"{average}_f1_score": f"{average}_f1" for average in ("macro", "weighted")},
+}
+_OF_CLASSES = ("precision", "recall", "f1")
+_AVERAGES = tuple(f"{average}_{name}" for average in ("macro", "weighted") for name in _OF_CLASSES)
+_OF_SCORES = {BINARY: ("auc", "log_loss"), MULTICLASS: ("log_loss",), REGRESSION: ()}
+_METRICS = {
+    BINARY: ("accuracy", *_OF_CLASSES),
+    MULTICLASS: ("accuracy", *_AVERAGES),
+    REGRESSION: ("mae", "mse", "rmse", "r2"),
+}
+
+
+def changes(baseline: Mapping[str, Any], current: Mapping[str, Any], limits: Limits) -> Part:
+    """Compare metrics, such as CloudWatch's of an endpoint, by their percentage change alone.
+
+    As the specification has it (mlops_model_registry, step 3): |current - baseline| / baseline *
+    100 > limit is drift, whichever way it goes; `statistics.percent_change` tells of zero.
+    """
+    measured, undecided = [], []
+    for name, told in baseline.items():
+        before, now = number(told), number(current.get(name))
+        if before is None:
+            undecided.append(f"metric {shown(name)}: the baseline's is {shown(told)}, no number")
+        elif now is None:
+            what = f"is {shown(current[name])} now, no number" if name in current else "has no data"
+            undecided.append(f"metric {shown(name)}: {what}; it was {before:.6g}")
+        else:
+            said = f"{now:.6g}, was {before:.6g}{_way(name, before, now)}"
+            effect = percent_change(before, now)
+            measured.append(Measured("metric", name, "change", effect, limits.change, None, said))
+    return Part(tuple(measured), (), tuple(undecided))
+
+
+def _way(name: str, before: float, now: float) -> str:
+    """Whether a change is one for the better, where that is known."""
+    direction = direction_of(name)
+    if direction is None or now == before:
+        return ""
+    return ": better" if (now > before) == (direction == "higher") else ": worse"
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a model predicts, and which of its outputs say it.
+
+    Raises:
+        InputError: it does not go together.
+
+    """
+
+    kind: str
+    """BINARY, MULTICLASS or REGRESSION"""
+    prediction: str | None = None
+    """the output with the number or the class"""
+    scores: tuple[str, ...] = ()
+    """the output with the positive class's probability; of several classes, that of each"""
+    classes: tuple[str, ...] = ()
+    """of `scores`; without, they are the outputs' names"""
+    positive: str = "1"
+    threshold: float = 0.5
+    """from which score on a prediction is positive"""
+
+    def __post_init__(self) -> None:
+        problems = []
+        if self.kind not in TASKS:
+            problems.append(f"task {shown(self.kind)}: must be {listed(TASKS)}")
+        if not self.prediction and not self.scores:
+            problems.append("no output is named that has the prediction")
+        if self.kind == BINARY and len(self.scores) > 1:
+            problems.append("a binary task has one score: the probability of the positive class")
+        if self.kind == MULTICLASS and len(self.scores) == 1:
+            problems.append("a task of several classes has a score for each")
+        if self.kind == REGRESSION and (self.scores or not self.prediction):
+            problems.append("a regression has a prediction and no scores")
+        if self.classes and len(self.classes) != len(self.scores):
+            problems.append(f"there are {len(self.scores)} scores, and {len(self.classes)} classes")
+        if twice := repeated(self.classes):
+            problems.append(f"classes that are there twice: {listed(twice)}")
+        if problems:
+            raise InputError(*problems)
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The outputs that are looked at."""
+        return tuple(dict.fromkeys((*filter(None, (self.prediction,)), *self.scores)))
+
+    @classmethod
+    def of(cls, kind: str, baseline: Profile, **named: Any) -> Task:
+        """Make a task of a baseline's outputs, as far as nothing else was `named`.
+
+        One output is the prediction: a number is a score if the task is binary. Several numbers are
+        the scores of as many classes.
+
+        Raises:
+            InputError: what the outputs mean can't be told, or a named one is not there.
+
+        """
+        if not named.get("prediction") and not named.get("scores"):
+            fields = [*baseline.outputs.values()]
+            names = tuple(one.name for one in fields)
+            numbers = all(one.kind == NUMBER for one in fields)
+            if len(fields) == 1 and (kind != BINARY or fields[0].kind == CATEGORY):
+                named["prediction"] = names[0]
+            elif fields and numbers and (kind == MULTICLASS or (kind, len(fields)) == (BINARY, 1)):
+                named["scores"] = names
+            else:
+                had = listed(names) or "none"
+                raise InputError(f"name the output with the prediction: the baseline has {had}")
+        task = cls(kind, **named)
+        unknown = [name for name in task.outputs if name not in baseline.outputs]
+        if unknown:
+            had = listed(baseline.outputs) or "none"
+            raise InputError(f"no outputs of the baseline: {listed(unknown)}; it has {had}")
+        return task
+
+
+class Performance(NamedTuple):
+    """What labels say of a model."""
+
+    part: Part
+    measures: Mapping[str, Measure]
+    """whatever could be measured, with a baseline or without"""
+    records: int
+    """that had a label and an answer"""
+
+
+def performance(
+    captures: Iterable[Captured],
+    labels: Labels,
+    task: Task,
+    baseline: Mapping[str, Any],
+    limits: Limits,
+) -> Performance:
+    """Measure how good a model was, and compare it to its baseline's metrics.
+
+    `captures` have the task's outputs. Metrics of the baseline are known by the end of their name,
+    as in `binary_classification_metrics.auc`; other metrics are passed over.
+
+    Raises:
+        InputError: the baseline has a metric several times, and each time another.
+
+    """
+    expected = _expected(baseline, task)
+    joined = join(captures, labels, task.outputs)
+    measures, records, notes = _measured(joined, task)
+    notes = [*_counted(joined, labels), *notes]
+    if records < limits.minimum:
+        few = f"performance: {records:,} captures have a label and an answer: fewer than"
+        part = Part((), tuple(notes), (f"{few} {limits.minimum:,}",))
+        return Performance(part, measures, records)
+    compared = {name: one for name, one in measures.items() if name in expected}
+    thin = [name for name, one in compared.items() if one.base is not None and one.base < _FEWEST]
+    lost = [name for name in expected if name not in measures]
+    alone = [f"{name} {_said(one)}" for name, one in measures.items() if name not in expected]
+    if alone:
+        notes.append(f"performance without a baseline: {', '.join(alone)}")
+    undecided = [
+        *(f"{name} rests on fewer than {_FEWEST} records: not tested" for name in thin),
+        *(f"{name} can't be told of these records" for name in lost),
+    ]
+    found = tuple(
+        _change(name, expected[name], one, records, limits)
+        for name, one in compared.items()
+        if name not in thin
+    )
+    if not compared and not lost:
+        undecided.append("performance: the baseline has no metric that could be compared")
+    return Performance(Part(found, tuple(notes), tuple(undecided)), measures, records)
+
+
+def _change(name: str, before: float, one: Measure, records: int, limits: Limits) -> Measured:
+    effect = percent_change(before, one.value)
+    way = _way(name, before, one.value)
+    said = f"{_said(one)} of {records:,} labelled records, was {before:.4g}{way}"
+    return Measured("performance", name, "change", effect, limits.change, one.p(before), said)
+
+
+def _said(one: Measure) -> str:
+    return f"{one.value:.4g} ± {one.error:.2g}"
+
+
+def _expected(baseline: Mapping[str, Any], task: Task) -> dict[str, float]:
+    """The baseline's numbers, by the names of what the task has; a plain name goes first."""
+    wanted = {*_METRICS[task.kind], *_OF_SCORES[task.kind]}
+    found: dict[str, dict[str, float]] = {}
+    for path, told in baseline.items():
+        value = number(told)
+        plain = path.rpartition(".")[2].lower()
+        name = _ALIASES.get(plain, plain)
+        if value is not None and name in wanted:
+            found.setdefault(name, {})[path] = value
+    problems, made = [], {}
+    for name, by_path in found.items():
+        values = {by_path[name]} if name in by_path else {*by_path.values()}
+        made[name] = values.pop()
+        if values:
+            several = listed(f"{path} {value:.6g}" for path, value in by_path.items())
+            problems.append(f"baseline of {printable(name)}: which of {several}? Say {name}=…")
+    if problems:
+        raise InputError(*problems)
+    return made
+
+
+def _counted(joined: Joined, labels: Labels) -> Iterable[str]:
+    """Yield what of captures and labels did not find together."""
+    for count, what in (
+        (labels.again, "labels of an event that has one: the first counts"),
+        (joined.waiting, "labels without a capture"),
+        (joined.unlabelled, f"of {joined.captured:,} captured records without a label, so far"),
+        (joined.again, "records captured again of an event: the first counts"),
+        (joined.uneven, "records of requests with more or fewer records than labels: left out"),
+    ):
+        if count:
+            yield f"{count:,} {what}"
+
+
+def _measured(joined: Joined, task: Task) -> tuple[dict[str, Measure], int, list[str]]:
+    """Measure what can be, and tell of how many records, and what could not."""
+    if not joined.labels:
+        return {}, 0, []
+    if task.kind == REGRESSION:
+        return _regression(joined, task)
+    return _binary(joined, task) if task.kind == BINARY else _multiclass(joined, task)
+
+
+def _left_out(kept: Any, what: str) -> list[str]:
+    lost = int(len(kept) - kept.sum())
+    return [f"{lost:,} labelled records left out: {what}"] if lost else []
+
+
+def _regression(joined: Joined, task: Task) -> tuple[dict[str, Measure], int, list[str]]:
+    labels = _numbers(joined.labels)
+    predicted = _numbers(joined.answers[str(task.prediction)])
+    kept = np.isfinite(labels) & np.isfinite(predicted)
+    notes = _left_out(kept, "the label or the prediction is no number")
+    count = int(kept.sum())
+    return quality.regression(labels[kept], predicted[kept]) if count else {}, count, notes
+
+
+def _binary(joined: Joined, task: Task) -> tuple[dict[str, Measure], int, list[str]]:
+    truths, positive = [*map(_class, joined.labels)], _class(task.positive)
+    others = sorted({*truths} - {positive})
+    if len(others) > 1:
+        told = f"labels that are not {printable(positive)} are {listed(others, 5)}"
+        return {}, 0, [f"{told}: a binary task has one other"]
+    labels = np.array([one == positive for one in truths])
+    kept = np.ones(len(labels), bool)
+    scores = None
+    if task.scores:
+        scores = _numbers(joined.answers[task.scores[0]])
+        kept &= np.isfinite(scores)
+    if task.prediction:
+        answers = joined.answers[task.prediction]
+        kept &= np.array([one is not None for one in answers])
+        predicted = np.array([_class(one) == positive for one in answers])
+    else:
+        predicted = np.asarray(scores) >= task.threshold
+    notes = _left_out(kept, "there is no prediction")
+    count = int(kept.sum())
+    if not count:
+        return {}, 0, notes
+    shares = None if scores is None or _is_flag(scores[kept]) else scores[kept]
+    return quality.binary(labels[kept], predicted[kept], shares), count, notes
+
+
+def _is_flag(scores: Any) -> bool:
+    """Whether scores are predictions: a loss would be infinite, and a curve has one point."""
+    return bool(np.all((scores == 0) | (scores == 1)))
+
+
+def _multiclass(joined: Joined, task: Task) -> tuple[dict[str, Measure], int, list[str]]:
+    truths = [*map(_class, joined.labels)]
+    names = [*map(_class, task.classes or task.scores)]
+    kept = np.ones(len(truths), bool)
+    scores = None
+    if task.scores:
+        scores = np.column_stack([_numbers(joined.answers[name]) for name in task.scores])
+        kept &= np.isfinite(scores).all(axis=1)
+    if task.prediction:
+        answers = joined.answers[task.prediction]
+        kept &= np.array([one is not None for one in answers])
+        found = ["" if one is None else _class(one) for one in answers]
+    else:
+        best = np.argmax(np.nan_to_num(np.asarray(scores), nan=-math.inf), axis=1)
+        found = [names[at] for at in best]
+    notes = _left_out(kept, "there is no prediction")
+    count = int(kept.sum())
+    if not count:
+        return {}, 0, notes
+    classes = [*dict.fromkeys((*names, *sorted({*truths, *found})))]
+    places = {name: at for at, name in enumerate(classes)}
+    labels, predicted = (np.array([places[x] for x in side])[kept] for side in (truths, found))
+    shares = None if scores is None else scores[kept]
+    unknown = int((labels >= len(names)).sum()) if task.scores else 0
+    if unknown:
+        shares = None
+        notes.append(f"{unknown:,} labels are of a class without a score: every answer is wrong")
+    return quality.multiclass(labels, predicted, len(classes), shares), count, notes
+
+
+def _numbers(values: Sequence[Any]) -> Any:
+    """Numbers as an array; NaN where there is none."""
+    made = np.full(len(values), math.nan)
+    for at, value in enumerate(values):
+        try:
+            made[at] = float(value)
+        except (TypeError, ValueError):
+            continue
+    return made
+
+
+def _class(value: Any) -> str:
+    """A class's name: 1, "1" and "1.0" are the same."""
+    text = str(value).strip()
+    try:
+        plain = float(text)
+    except ValueError:
+        return text
+    return f"{plain:.12g}" if math.isfinite(plain) else text

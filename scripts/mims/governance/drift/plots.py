@@ -1,0 +1,218 @@
+"""Plots of a drift report: pieces of SVG that take their colours from the page they stand in.
+
+Goes in: a field of numbers in the baseline and as it is now. Comes out: SVG as
+text, the same bytes for the same numbers. There are no names in it, only numbers: names are the
+page's, which escapes them. Nothing is drawn through pyplot, which would keep state.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from mims.governance.drift.profile import Field
+
+BINS = 24
+_FEW = 16  # cells: so many are bars of their own
+_TAIL = 0.01  # of the baseline, beyond either end of the axis where its tails are long
+_LONG = 0.5  # times the width between those, and a tail is long: a normal distribution's is not
+# Stand-ins that become the page's colours.
+_INK, _BASE, _NOW, _LINE = "#010101", "#010102", "#010103", "#010104"
+_COLOURS = {
+    _INK: "var(--soft)",
+    _BASE: "var(--base)",
+    _NOW: "var(--now)",
+    _LINE: "var(--line)",
+}
+_STYLE: dict[Any, Any] = {
+    "svg.fonttype": "none",
+    "font.family": "sans-serif",
+    "text.parse_math": False,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.spines.left": False,
+    "axes.edgecolor": _LINE,
+    "xtick.color": _INK,
+    "ytick.color": _INK,
+    "xtick.major.size": 0,  # ticks would be drawn by reference to an id
+    "ytick.major.size": 0,
+    "axes.grid": True,
+    "axes.grid.axis": "y",
+    "grid.color": _LINE,
+    "grid.linewidth": 0.6,
+    "axes.axisbelow": True,
+    "text.color": _INK,
+    "axes.labelcolor": _INK,
+}
+
+
+class Bars(NamedTuple):
+    """Shares of a field's numbers in the baseline and now; shape (bars,)."""
+
+    baseline: NDArray[np.float64]
+    current: NDArray[np.float64]
+    edges: NDArray[np.float64]
+    """of the bars in the field's own units; empty where each bar has a label instead"""
+    labels: tuple[str, ...]
+    below: Sequence[float]
+    """shares beyond the lowest edge, in the baseline and now"""
+    above: Sequence[float]
+
+
+def bars(baseline: Field, current: Field) -> Bars:
+    """Shares a bar, from the grid on which both were counted.
+
+    Where it has few cells, each is a bar. Else bars are of equal width over the baseline's range,
+    without long tails; inside a cell of the grid, numbers are taken to lie evenly.
+    """
+    edges = np.asarray(baseline.edges, np.float64)
+    counted = [np.asarray(field.counts, np.float64) for field in (baseline, current)]
+    before, now = (counts / max(counts.sum(), 1.0) for counts in counted)
+    if len(edges) > _FEW and not _can_be_drawn(edges):
+        every = -(-len(edges) // _FEW)  # cells of the grid in a bar
+        before, now = (np.add.reduceat(one, range(0, len(one), every)) for one in (before, now))
+        edges = edges[every - 1 : every * (len(before) - 1) : every]
+    if len(edges) <= _FEW:
+        labels = _labels(edges)
+        # Beyond what the baseline has ever seen there is mostly nothing.
+        kept = [at for at in range(len(labels)) if 0 < at < len(labels) - 1 or before[at] + now[at]]
+        named = tuple(labels[at] for at in kept)
+        return Bars(before[kept], now[kept], np.empty(0), named, (0.0, 0.0), (0.0, 0.0))
+    rises = [np.cumsum(shares)[:-1] for shares in (before, now)]
+    grid = _grid(edges, rises[0])
+    reached = [np.interp(grid, edges, rise) for rise in rises]
+    below = tuple(float(one[0]) for one in reached)
+    above = tuple(
+        float(shares.sum() - one[-1]) for shares, one in zip((before, now), reached, strict=True)
+    )
+    return Bars(np.diff(reached[0]), np.diff(reached[1]), grid, (), below, above)
+
+
+def _can_be_drawn(edges: NDArray[np.float64]) -> bool:
+    """Whether a drawing can have these numbers on its axis."""
+    half = edges[-1] / 2 - edges[0] / 2  # the whole could overflow
+    return bool(1e-9 * np.abs(edges).max() < half < 1e100 and half > 1e-100)
+
+
+def _grid(edges: NDArray[np.float64], rise: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The bars' edges: over the baseline's range, less tails that would squeeze the rest."""
+    low, high = edges[0], edges[-1]
+    at = np.minimum(np.searchsorted(rise, (_TAIL, 1 - _TAIL)), len(edges) - 1)
+    inner_low, inner_high = edges[at]
+    long = _LONG * (inner_high - inner_low)
+    if inner_low - low > long:
+        low = inner_low
+    if high - inner_high > long:
+        high = inner_high
+    if np.array_equal(edges[1:], np.round(edges[1:])):
+        # Of whole numbers each bar is to hold as many: others would look like a comb.
+        width = max(1.0, np.ceil((high - low) / BINS))
+        count = int(np.ceil((high - np.floor(low)) / width))
+        return np.asarray(high - width * np.arange(count, -1, -1), np.float64)
+    return np.linspace(low, high, BINS + 1)
+
+
+def _labels(edges: NDArray[np.float64]) -> tuple[str, ...]:
+    """What each cell holds: counts and codes by themselves, else ranges.
+
+    The first edge is just below the baseline's lowest number.
+    """
+    if not len(edges):
+        return ("all",)
+    starts, ends = edges[:-1], edges[1:]
+    if np.array_equal(ends, np.round(ends)):
+        starts = np.floor(starts) + 1  # whole numbers: the next one
+    pairs = [(f"{low:.4g}", f"{high:.4g}") for low, high in zip(starts, ends, strict=True)]
+    between = [low if low == high else f"{low} to {high}" for low, high in pairs]
+    lowest = pairs[0][0] if pairs else f"{edges[0]:.4g}"
+    return (f"< {lowest}", *between, f"> {edges[-1]:.4g}")
+
+
+def histogram(shown: Bars, *, small: bool = False, salt: str = "") -> str:
+    """Draw shares: the baseline as a filled shape, what is seen now as a line over it.
+
+    `salt` keeps what two plots of a page refer to apart.
+    """
+    size = (2.6, 1.15) if small else (4.0, 1.9)
+    with mpl.rc_context({**_STYLE, "svg.hashsalt": salt, "font.size": 9}):
+        figure, axes = _figure(size)
+        places = _draw_spanned(axes, shown) if len(shown.edges) else _draw_labelled(axes, shown)
+        axes.set_ylim(bottom=0)
+        axes.yaxis.set_major_locator(mpl.ticker.MaxNLocator(2 if small else 4))
+        axes.yaxis.set_major_formatter(lambda share, _: f"{100 * share:g} %")
+        axes.margins(x=0.01)
+        if small and shown.labels:
+            _thin(axes, *places)
+        return _svg(figure)
+
+
+def _draw_labelled(axes: Any, shown: Bars) -> tuple[Sequence[float], Sequence[str]]:
+    at = np.arange(len(shown.labels))
+    axes.bar(at, shown.baseline, 0.86, color=_BASE, linewidth=0)
+    axes.bar(at, shown.current, 0.86, fill=False, edgecolor=_NOW, linewidth=1.6)
+    crowded = sum(map(len, shown.labels)) > 44
+    axes.set_xticks(
+        at, shown.labels, rotation=35 if crowded else 0, ha="right" if crowded else "center"
+    )
+    return [*at], shown.labels
+
+
+def _draw_spanned(axes: Any, shown: Bars) -> tuple[Sequence[float], Sequence[str]]:
+    """Draw bars of equal width, and apart from them what lies beyond the ends."""
+    width = shown.edges[1] - shown.edges[0]
+    axes.stairs(shown.baseline, shown.edges, fill=True, color=_BASE, linewidth=0)
+    axes.stairs(shown.current, shown.edges, color=_NOW, linewidth=1.6)
+    for (before, now), at in (
+        (shown.below, shown.edges[0] - 1.6 * width),
+        (shown.above, shown.edges[-1] + 1.6 * width),
+    ):
+        if max(before, now) >= _TAIL:
+            axes.bar(at, before, 1.6 * width, color=_BASE, linewidth=0)
+            axes.bar(at, now, 1.6 * width, fill=False, edgecolor=_NOW, linewidth=1.6)
+    axes.xaxis.set_major_locator(mpl.ticker.MaxNLocator(4))
+    return [], []
+
+
+def _thin(axes: Any, at: Sequence[float], labels: Sequence[str]) -> None:
+    """Keep so many labels that none runs into the next."""
+    step = max(1, -(-sum(len(label) + 2 for label in labels) // 36))
+    axes.set_xticks(at[::step], labels[::step], rotation=0, ha="center")
+
+
+def _figure(size: tuple[float, float]) -> tuple[Figure, Any]:
+    figure = Figure(figsize=size, layout="constrained")
+    figure.patch.set_visible(False)
+    axes = figure.add_subplot()
+    axes.patch.set_visible(False)
+    return figure, axes
+
+
+def _svg(figure: Figure) -> str:
+    """Give what stands in <svg>, in the page's colours and type, without names that clash."""
+    written = io.StringIO()
+    canvas: Any = FigureCanvasSVG(figure)
+    canvas.print_svg(written, metadata={"Date": None})
+    text = written.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, count=1, flags=re.DOTALL)
+    text = re.sub(r'<g id="[^"]*"', "<g", text)
+    text = re.sub(
+        r'<svg [^>]*viewBox="([^"]*)"[^>]*>', r'<svg viewBox="\1" aria-hidden="true">', text
+    )
+    text = re.sub(r"<style [^>]*>.*?</style>", "", text, flags=re.DOTALL)
+    text = re.sub(r"font-family: [^;]*; ", "", text)
+    text = re.sub(r' transform="rotate\(-0 [^"]*"', "", text)
+    for stand_in, colour in _COLOURS.items():
+        text = text.replace(stand_in, colour)
+    return text.strip()
