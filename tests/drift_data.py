@@ -13,8 +13,8 @@ import pandas as pd
 import pyarrow.csv
 import pyarrow.parquet
 
-from mims.governance.drift.profiling import profiled
-from mims.governance.drift.tables import opened
+from mims.governance.profiles.profiling import profiled
+from mims.governance.profiles.tables import opened
 from penguins import read_birds
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from mims.governance.drift.profile import Profile
+    from mims.governance.profiles.profile import Profile
 
 
 def birds() -> pd.DataFrame:

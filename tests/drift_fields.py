@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mims.governance.drift.profile import CATEGORY, NUMBER, Field, Profile
+from mims.governance.profiles.profile import CATEGORY, NUMBER, Field, Profile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

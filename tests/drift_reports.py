@@ -13,15 +13,15 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from mims.governance.drift.check import compare
-from mims.governance.drift.counting import Counter
-from mims.governance.drift.profiling import profiled
-from mims.governance.drift.tables import opened
+from mims.governance.profiles.counting import Counter
+from mims.governance.profiles.profiling import profiled
+from mims.governance.profiles.tables import opened
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from mims.governance.drift.check import Report
-    from mims.governance.drift.profile import Profile
+    from mims.governance.profiles.profile import Profile
 
 COUNTRIES = ("US", "DE", "FR")
 

@@ -25,7 +25,7 @@ from mims.governance.decisions import (
     append,
 )
 from mims.governance.drift import baselines
-from mims.governance.drift.profile import Profile
+from mims.governance.profiles.profile import Profile
 from mims.governance.registry import Registry
 from mims.governance.tags import tag
 from test_governance_everyday import foreign

@@ -28,9 +28,9 @@ from mims.governance.drift.check import (
     judged,
     report,
 )
-from mims.governance.drift.counting import Counter
-from mims.governance.drift.profile import CATEGORY, NUMBER, TEXT, Field, Profile
 from mims.governance.drift.text import text
+from mims.governance.profiles.counting import Counter
+from mims.governance.profiles.profile import CATEGORY, NUMBER, TEXT, Field, Profile
 
 DRAW = np.random.default_rng(7)
 AGES = DRAW.normal(40, 10, 5000)

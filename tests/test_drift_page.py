@@ -17,7 +17,7 @@ from drift_reports import Records, baseline, compared, records, seen
 from mims.governance.drift.check import Finding, Limits, Measured, Part, Report
 from mims.governance.drift.page import page
 from mims.governance.drift.plots import bars, histogram
-from mims.governance.drift.profile import CATEGORY, NUMBER, Field, Profile, below
+from mims.governance.profiles.profile import CATEGORY, NUMBER, Field, Profile, below
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -16,10 +16,11 @@ from statsmodels.tools import eval_measures
 
 import captures
 from mims.errors import InputError
+from mims.governance.captures.labels import Labels, join, read_labels
+from mims.governance.captures.reading import Captured, read, sources
+from mims.governance.captures.unread import Unread
 from mims.governance.drift import quality
-from mims.governance.drift.capture import Captured, read, sources
 from mims.governance.drift.check import DRIFT, NONE, UNDECIDED, Limits, Part, report
-from mims.governance.drift.labels import Labels, join, read_labels
 from mims.governance.drift.performance import (
     BINARY,
     MULTICLASS,
@@ -29,8 +30,7 @@ from mims.governance.drift.performance import (
     changes,
     performance,
 )
-from mims.governance.drift.profile import CATEGORY, NUMBER, Field, Profile
-from mims.governance.drift.unread import Unread
+from mims.governance.profiles.profile import CATEGORY, NUMBER, Field, Profile
 from penguins import read_birds
 from processing.imputation import is_missing
 

@@ -15,7 +15,7 @@ from scipy import stats
 
 from drift_fields import profiles
 from mims.governance.drift.check import DRIFT, NONE, Limits, compare, judged
-from mims.governance.drift.profile import CATEGORY, NUMBER, Field, Profile
+from mims.governance.profiles.profile import CATEGORY, NUMBER, Field, Profile
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -24,6 +24,8 @@ from mims.governance.deploy import (
     deploy,
     describe,
     model_request,
+    restore,
+    serve,
 )
 from mims.governance.registry import Registry
 
@@ -185,6 +187,7 @@ CUTS = {
     # what was asked was done, but its answer is lost: asked again, it is there
     "lost model": ("CreateModel", lost_answer(), False),
     "lost configuration": ("CreateEndpointConfig", lost_answer(), False),
+    "lost endpoint": ("CreateEndpoint", lost_answer(), False),
 }
 
 
@@ -200,6 +203,40 @@ def test_a_run_that_was_cut_off_is_completed(
 
     assert bring(version).done == "created"
     assert served()[0] == "InService"
+
+
+def test_an_update_whose_answer_is_lost_is_made_once(proxy: Faults, tmp_path: Path) -> None:
+    """boto3 asks again, and hears that the endpoint is being updated: that is this update."""
+    first, second = approved(tmp_path / "1"), approved(tmp_path / "2")
+    bring(first)
+    proxy.on("UpdateEndpoint", lost_answer(), times=1)
+
+    made = bring(second)
+
+    assert made.done == "updated"
+    assert served() == ("InService", made.config)
+
+
+def test_a_configuration_in_force_that_may_be_replaced(version: Version, other: Version) -> None:
+    former = bring(version).config
+    config = config_request([Variant(other, "ml.m5.large")], ROLE)
+    models = [model_request(other, ROLE)]
+    client = Registry(REGION).sagemaker
+
+    made = serve(client, "fraud", config, models, instead_of=former, patience=QUICK)
+
+    assert (made.done, made.former) == ("updated", former)
+    again = serve(client, "fraud", config, models, instead_of=former, patience=QUICK)
+    assert again.done == "unchanged"
+    with pytest.raises(InputError, match=rf"has configuration {made.config} by now, not {former}"):
+        serve(
+            *(client, "fraud", config_request([Variant(version, "ml.c5.large")], ROLE)),
+            instead_of=former,
+            patience=QUICK,
+        )
+    back = restore(client, "fraud", None, QUICK, instead_of=former)
+    assert back == f"endpoint fraud has configuration {made.config}, which somebody else gave it"
+    assert served() == ("InService", made.config)
 
 
 # What no endpoint can have, and how that is said.

@@ -462,3 +462,97 @@ def test_a_group_in_two_buckets_has_one_trail_of_decisions(
     rows = map(json.loads, capsys.readouterr().out.splitlines())
     records = {row["bucket"]: row["records"] for row in rows}
     assert records == {"mims-models": len(history_of(first)), "mims-new": 1}
+
+
+OPEN = "group: {group}\nstaging: {{}}\nproduction: {{}}"
+
+
+def in_staging(operator: Callable[[str], Registry], version: Version) -> GateFile:
+    by = GateFile.parse(OPEN.format(group=version.group))
+    stages.promote(operator("ann"), version.name, by)
+    return by
+
+
+def stands(version: Version) -> tuple[str, str]:
+    now = Registry(REGION).version(version.arn)
+    return now.stage, now.approval
+
+
+def test_a_version_is_admitted_to_an_ab_and_withdrawn(
+    operator: Callable[[str], Registry], first: Version
+) -> None:
+    by = in_staging(operator, first)
+
+    stages.admit(operator("ann"), first.name, by, reason="cheaper")
+
+    assert stands(first) == ("Staging", "Approved")
+    outcome = stages.withdraw(operator("ben"), first.group, reason="worse")
+    assert outcome
+    assert (outcome.decision.action, outcome.decision.reason) == ("withdraw", "worse")
+    assert stands(first) == ("Staging", "PendingManualApproval")
+    assert stages.withdraw(operator("ben"), first.group, reason="worse") is None
+
+
+def test_who_may_not_be_admitted(
+    operator: Callable[[str], Registry], first: Version, second: Version
+) -> None:
+    by = GateFile.parse(OPEN.format(group=first.group))
+    with pytest.raises(InputError, match="is in Development: only a version in Staging"):
+        stages.admit(operator("ann"), first.name, by, reason="")
+    in_staging(operator, first)
+    in_staging(operator, second)
+    stages.admit(operator("ann"), first.name, by, reason="")
+    with pytest.raises(InputError, match=r"/1 is in an A/B, admitted by .*Operators/ann at"):
+        stages.admit(operator("ann"), second.name, by, reason="")
+    outcome = stages.admit(operator("ann"), first.name, gates(first), reason="")
+    assert [one.gate for one in outcome.verdicts if not one.passed] == ["approval"]
+    assert decisions(first)[-1].phase == "refused"
+
+
+@pytest.mark.parametrize(
+    ("act", "ends"),
+    [
+        # it takes its place
+        (lambda r, v, by: stages.promote(r, v.name, by, tried=True), ("Production", "Approved")),
+        # whoever rejects it means it
+        (lambda r, v, _: stages.reject(r, v.name, reason="no"), ("Staging", "Rejected")),
+    ],
+)
+def test_what_ends_an_admission(
+    operator: Callable[[str], Registry],
+    first: Version,
+    act: Callable[[Registry, Version, GateFile], Any],
+    ends: tuple[str, str],
+) -> None:
+    by = in_staging(operator, first)
+    with pytest.raises(InputError, match="was withdrawn from the A/B"):
+        stages.promote(operator("ann"), first.name, by, tried=True)
+    stages.admit(operator("ann"), first.name, by, reason="")
+
+    act(operator("ben"), first, by)
+
+    assert stands(first) == ends
+    assert stages.withdraw(operator("ben"), first.group, reason="") is None
+    assert stands(first) == ends
+
+
+def test_of_two_operators_one_admits(operator: Callable[[str], Registry], first: Version) -> None:
+    by = in_staging(operator, first)
+    stages.admit(operator("ann"), first.name, by, reason="")
+    with pytest.raises(OvertakenError, match=r"was admitted to an A/B by .*Operators/ann"):
+        stages.admit(operator("ben"), first.name, by, reason="")
+
+
+def test_an_admission_that_was_cut_off_is_completed(
+    proxy: Faults, operator: Callable[[str], Registry], first: Version
+) -> None:
+    by = in_staging(operator, first)
+    rule = proxy.on("UpdateModelPackage", reset())
+    with pytest.raises(ServiceError, match="UpdateModelPackage"):
+        stages.admit(operator("ann"), first.name, by, reason="")
+    rule.times = rule.used
+
+    assert stages.admit(operator("ann"), first.name, by, reason="").settled
+
+    assert stands(first) == ("Staging", "Approved")
+    assert [d.phase for d in decisions(first) if d.action == "admit"] == ["begun", "done"]

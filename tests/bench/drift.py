@@ -89,7 +89,7 @@ def measure(folder: Path, records: int, contenders: list[str], rounds: int) -> N
 
 def make(folder: Path, records: int) -> None:
     """A baseline, and captures in which a few fields have shifted."""
-    from mims.governance.drift import profiling, tables  # noqa: PLC0415 - no contender's business
+    from mims.governance.profiles import profiling, tables  # noqa: PLC0415 - no contender's business
 
     (folder / "captures").mkdir()
     inputs, outputs = folder / "inputs.csv", folder / "outputs.csv"
@@ -143,17 +143,18 @@ def lines(rows: list[str], scores: list[str], number: int) -> list[str]:
 
 def ours(folder: Path, _: int) -> None:
     """Check with what is in this project."""
-    from mims.governance.drift import capture, check  # noqa: PLC0415
-    from mims.governance.drift.counting import Counter  # noqa: PLC0415
-    from mims.governance.drift.profile import NUMBER, Profile  # noqa: PLC0415
+    from mims.governance.captures import reading  # noqa: PLC0415
+    from mims.governance.drift import check  # noqa: PLC0415
+    from mims.governance.profiles.counting import Counter  # noqa: PLC0415
+    from mims.governance.profiles.profile import NUMBER, Profile  # noqa: PLC0415
 
     told = json.loads((folder / "baseline.json").read_text("utf-8"))
     baseline = Profile.from_json(told)
-    counter, unread = Counter(baseline), capture.Unread()
+    counter, unread = Counter(baseline), reading.Unread()
     sides = (baseline.inputs, baseline.outputs)
     numbers = [[name for name, one in side.items() if one.kind == NUMBER] for side in sides]
-    for block in capture.read(
-        capture.sources(folder / "captures"),
+    for block in reading.read(
+        reading.sources(folder / "captures"),
         [*baseline.inputs],
         [*baseline.outputs],
         unread,

@@ -17,6 +17,7 @@ from mims.governance.commands import (
     approving,
     comparing,
     deciding,
+    deploying,
     looking,
     registering,
     watching,
@@ -50,7 +51,7 @@ _SECTIONS: dict[str, Sequence[click.Command]] = {
         *(deciding.promote, deciding.rollback, deciding.archive, deciding.approve),
         *(deciding.reject, approving.pipeline),
     ),
-    "Watch": (watching.baseline, watching.drift, comparing.ab),
+    "Watch": (deploying.deploy, watching.baseline, watching.drift, comparing.ab),
     "Account": (accounting.card, accounting.lineage, accounting.track, deciding.audit),
 }
 

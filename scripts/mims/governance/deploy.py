@@ -15,6 +15,7 @@ import hashlib
 import json
 import logging
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -23,7 +24,7 @@ from mims.registration.aws import AwsError, asking, required
 from mims.text import printable, without_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from mypy_boto3_sagemaker import SageMakerClient
     from mypy_boto3_sagemaker_runtime import SageMakerRuntimeClient
@@ -104,21 +105,51 @@ def model_request(version: Version, role: str) -> dict[str, Any]:
     }
 
 
-def config_request(variants: Sequence[Variant], role: str) -> dict[str, Any]:
+def config_request(
+    variants: Sequence[Variant], role: str, capture: str | None = None
+) -> dict[str, Any]:
     """Parameters of CreateEndpointConfig; the name tells the versions and all that is in it."""
-    productions = [
-        {
-            "VariantName": variant.name,
-            "ModelName": model_request(variant.version, role)["ModelName"],
-            "InstanceType": variant.instance_type,
-            "InitialInstanceCount": variant.count,
-            "InitialVariantWeight": variant.weight,
-        }
-        for variant in variants
-    ]
+    content: dict[str, Any] = {
+        "ProductionVariants": [production_variant(variant, role) for variant in variants]
+    }
+    if capture:
+        content["DataCaptureConfig"] = data_capture(capture)
     numbers = "-".join(str(variant.version.number) for variant in variants)
-    name = clipped(variants[0].version.group, numbers, _digest(productions)[:12])
-    return {"EndpointConfigName": name, "ProductionVariants": productions}
+    return named(variants[0].version.group, numbers, content)
+
+
+def data_capture(uri: str) -> dict[str, Any]:
+    """Have SageMaker write every request and its answer below an s3:// place.
+
+    The content types that are text are captured as text: all else is in base 64.
+    """
+    return {
+        "EnableCapture": True,
+        "InitialSamplingPercentage": 100,
+        "DestinationS3Uri": uri,
+        "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
+        "CaptureContentTypeHeader": {
+            "CsvContentTypes": ["text/csv"],
+            "JsonContentTypes": ["application/json", "application/jsonlines"],
+        },
+    }
+
+
+def production_variant(variant: Variant, role: str) -> dict[str, Any]:
+    """A variant as CreateEndpointConfig takes it."""
+    return {
+        "VariantName": variant.name,
+        "ModelName": model_request(variant.version, role)["ModelName"],
+        "InstanceType": variant.instance_type,
+        "InitialInstanceCount": variant.count,
+        "InitialVariantWeight": variant.weight,
+    }
+
+
+def named(group: str, numbers: str, content: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters of CreateEndpointConfig, by a name that tells all that is in it."""
+    only = content["ProductionVariants"] if len(content) == 1 else content
+    return {"EndpointConfigName": clipped(group, numbers, _digest(only)[:12]), **content}
 
 
 def deploy(
@@ -127,11 +158,14 @@ def deploy(
     variants: Sequence[Variant],
     *,
     role: str,
+    capture: str | None = None,
     probe: Probe | None = None,
     patience: Patience | None = None,
     dry_run: bool = False,
 ) -> Deployed:
     """Bring the endpoint into service with these variants and nothing else.
+
+    `capture` is an s3:// place: there SageMaker writes what is asked and answered (Data Capture).
 
     Raises:
         InputError: variants that no endpoint can have.
@@ -141,15 +175,45 @@ def deploy(
 
     """
     _check(endpoint, variants)
-    patience = patience or Patience()
-    config = config_request(variants, role)
-    name = config["EndpointConfigName"]
     models = [
         model_request(version, role)
         for version in {v.version.arn: v.version for v in variants}.values()
     ]
-    before = _settled(client, endpoint, patience)
+    config = config_request(variants, role, capture)
+    return serve(client, endpoint, config, models, probe=probe, patience=patience, dry_run=dry_run)
+
+
+def serve(
+    client: SageMakerClient,
+    endpoint: str,
+    config: Mapping[str, Any],
+    models: Sequence[Mapping[str, Any]] = (),
+    *,
+    instead_of: str | None = None,
+    probe: Probe | None = None,
+    patience: Patience | None = None,
+    dry_run: bool = False,
+) -> Deployed:
+    """Bring the endpoint into service with a configuration; it and the models are made first.
+
+    `config` and `models` are the parameters that make them, named after what is in them;
+    `instead_of` is the one configuration that may be replaced, if not any.
+
+    Raises:
+        InputError: the endpoint has another configuration than the one to be replaced.
+        DeploymentError: as `deploy`.
+        ServiceError: as `deploy`.
+
+    """
+    patience = patience or Patience()
+    name = config["EndpointConfigName"]
+    before = settled(client, endpoint, patience)
     former = before.get("EndpointConfigName")
+    if instead_of and former not in (instead_of, name):
+        raise InputError(
+            f"endpoint {endpoint} has configuration {former} by now, not {instead_of}: somebody "
+            "else was quicker; look at it and run again"
+        )
     serves = before.get("EndpointStatus") == IN_SERVICE and former == name
     done = "unchanged" if serves else "updated" if before else "created"
     made = Deployed(endpoint, name, tuple(m["ModelName"] for m in models), former, done)
@@ -166,16 +230,26 @@ def deploy(
     except ServiceError as error:
         if serves:
             raise
-        back = restore(client, endpoint, former if former != name else None, patience)
+        back = restore(
+            client, endpoint, former if former != name else None, patience, instead_of=name
+        )
         raise DeploymentError(f"{error}; {back}") from error
     log.info("endpoint %s: %s, configuration %s", endpoint, done, name)
     return made
 
 
 def restore(
-    client: SageMakerClient, endpoint: str, former: str | None, patience: Patience | None = None
+    client: SageMakerClient,
+    endpoint: str,
+    former: str | None,
+    patience: Patience | None = None,
+    *,
+    instead_of: str | None = None,
 ) -> str:
     """Give an endpoint its former configuration back; without one, delete it. Say what was done.
+
+    `instead_of` is the one configuration that is taken back, if not any: what somebody else has
+    brought into service meanwhile stays.
 
     Raises:
         ServiceError: it could not be; it says how the endpoint is left.
@@ -183,7 +257,11 @@ def restore(
     """
     patience = patience or Patience()
     try:
-        now = _settled(client, endpoint, patience)
+        now = settled(client, endpoint, patience)
+        there = now.get("EndpointConfigName")
+        ours = instead_of is None or there in (instead_of, former)
+        if not ours and now.get("EndpointStatus") == IN_SERVICE:
+            return f"endpoint {endpoint} has configuration {there}, which somebody else gave it"
         if former is None:
             if now:
                 _delete(client, endpoint, patience)
@@ -225,14 +303,13 @@ def _bring(client: SageMakerClient, endpoint: str, config: str, patience: Patien
     if now.get("EndpointStatus") == FAILED:
         _delete(client, endpoint, patience)
         now = {}
-    region = client.meta.region_name
     if not now:
-        with asking("CreateEndpoint", region, f"endpoint {endpoint}"):
+        with _unless_begun("CreateEndpoint", client.meta.region_name, endpoint):
             client.create_endpoint(EndpointName=endpoint, EndpointConfigName=config)
     elif now.get("EndpointConfigName") != config or now["EndpointStatus"] != IN_SERVICE:
-        with asking("UpdateEndpoint", region, f"endpoint {endpoint}"):
+        with _unless_begun("UpdateEndpoint", client.meta.region_name, endpoint):
             client.update_endpoint(EndpointName=endpoint, EndpointConfigName=config)
-    now = _settled(client, endpoint, patience)
+    now = settled(client, endpoint, patience)
     status, serves = now.get("EndpointStatus", "gone"), now.get("EndpointConfigName")
     if status != IN_SERVICE or serves != config:
         reason = printable(without_secrets(now.get("FailureReason", ""))) or "no reason given"
@@ -241,13 +318,28 @@ def _bring(client: SageMakerClient, endpoint: str, config: str, patience: Patien
         )
 
 
+@contextmanager
+def _unless_begun(operation: str, region: str, endpoint: str) -> Iterator[None]:
+    """Ask for a change; where it is refused as one is under way, that one's end will tell.
+
+    It may be this very one: boto3 asks again where an answer was lost.
+    """
+    try:
+        with asking(operation, region, f"endpoint {endpoint}"):
+            yield
+    except AwsError as error:
+        begun = "in-progress" in str(error) or "already existing" in str(error)
+        if error.code != "ValidationException" or not begun:
+            raise
+
+
 def _delete(client: SageMakerClient, endpoint: str, patience: Patience) -> None:
     with asking("DeleteEndpoint", client.meta.region_name, f"endpoint {endpoint}"):
         client.delete_endpoint(EndpointName=endpoint)
-    _settled(client, endpoint, patience)
+    settled(client, endpoint, patience)
 
 
-def _settled(client: SageMakerClient, endpoint: str, patience: Patience) -> Mapping[str, Any]:
+def settled(client: SageMakerClient, endpoint: str, patience: Patience) -> Mapping[str, Any]:
     """Wait until an endpoint is on its way no more; nothing, if there is none (any more).
 
     Raises:

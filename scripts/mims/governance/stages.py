@@ -1,4 +1,4 @@
-"""Stages of versions: promote, roll back, archive, approve, reject.
+"""Stages of versions: promote, roll back, archive, approve, reject; and who is in an A/B.
 
 Goes in: a version's name, the group's gates, who decides. Comes out: the version in its new stage
 and the decision in the audit trail; or a refusal with each gate's reason, recorded too. One version
@@ -11,12 +11,13 @@ refuses a change, what was changed is changed back. So a group is never left hal
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 from mims.errors import InputError
 from mims.governance.decisions import (
+    ADMIT,
     APPROVE,
     ARCHIVE,
     BEGUN,
@@ -25,94 +26,26 @@ from mims.governance.decisions import (
     REFUSED,
     REJECT,
     ROLLBACK,
-    UNDONE,
+    WITHDRAW,
     Decision,
     History,
     OvertakenError,
-    Step,
-    append,
 )
 from mims.governance.gates.evidence import gather
-from mims.governance.gates.judging import Verdict, evaluate
+from mims.governance.gates.judging import evaluate
+from mims.governance.moves import Desk, Outcome, carry_out, decide, number, step_of
 from mims.governance.versions import ARCHIVED, DEVELOPMENT, PRODUCTION, STAGING
-from mims.registration.aws import AwsError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mims.governance.gates.file import GateFile
+    from mims.governance.gates.judging import Verdict
     from mims.governance.registry import Registry
     from mims.governance.versions import Version
-    from mims.registration.audit import Trail
 
 LEASE = timedelta(minutes=5)  # that a move is left to whoever began it
 NEXT = {DEVELOPMENT: STAGING, STAGING: PRODUCTION}
-_STATUSES = {  # SageMaker's StageStatus of a version that has come to a stage
-    DEVELOPMENT: "InProgress",
-    STAGING: "InProgress",
-    PRODUCTION: "Deployed",
-    ARCHIVED: "Retired",
-}
-_REFUSALS = {
-    "ValidationException",
-    "AccessDeniedException",
-    "ConflictException",
-    "ResourceNotFound",
-}
-
-
-class Outcome(NamedTuple):
-    """What came of a command."""
-
-    group: str
-    decision: Decision
-    verdicts: Sequence[Verdict] = ()
-    settled: Sequence[Decision] = ()
-    """moves of earlier runs, completed first"""
-    dry_run: bool = False
-
-
-@dataclass(frozen=True)
-class _Desk:
-    """A group as it stands: its versions, its trail, and who is deciding."""
-
-    registry: Registry
-    group: str
-    versions: dict[int, Version]
-    trail: Trail
-    history: History
-    settled: tuple[Decision, ...]
-
-    @property
-    def serving(self) -> list[Version]:
-        """What is in Production: one version, unless somebody has gone past us."""
-        return [version for version in self.versions.values() if version.stage == PRODUCTION]
-
-    @property
-    def production(self) -> Version | None:
-        """The version in Production."""
-        return next(iter(self.serving), None)
-
-    def __getitem__(self, name: str) -> Version:
-        version = self.registry.pick(name, self.versions.values())
-        if self.settled and name.lower() == f"{self.group}/{version.stage}".lower():
-            raise InputError(
-                f"{name} is {version.name} now that what was cut off is completed: "
-                "look at the group and run again"
-            )
-        return version
-
-    def of(self, step: Step) -> Version | None:
-        """The version that a step moves; None where it was deleted."""
-        return self.versions.get(_number(step.arn))
-
-    def settled_as(self, action: str, arn: str = "") -> Outcome | None:
-        """What was asked for, where an earlier run had begun it and this one has completed it."""
-        for decision in reversed(self.settled):
-            if decision.action == action and arn in ("", decision.arn):
-                verdicts = [Verdict(**verdict) for verdict in decision.verdicts]
-                return Outcome(self.group, decision, verdicts, self.settled)
-        return None
 
 
 def promote(
@@ -121,10 +54,13 @@ def promote(
     gate_file: GateFile,
     *,
     to: str | None = None,
+    tried: bool = False,
     reason: str = "",
     dry_run: bool = False,
 ) -> Outcome:
     """Promote a version to the next stage, if every gate of that stage lets it pass.
+
+    `tried`: only while it takes part in an A/B, from which nobody has withdrawn it.
 
     Raises:
         InputError: there is no such version, or no way to that stage from where it is.
@@ -138,16 +74,9 @@ def promote(
     if done and (to or version.stage).lower() == version.stage.lower():
         return done
     target = _target(version, to)
-    if gate_file.group != version.group:
-        raise InputError(f"the gate file is of group {gate_file.group}, not {version.group}")
-    evidence = gather(
-        registry,
-        version,
-        production=desk.production,
-        baselines=desk.versions,
-        history=desk.history,
-    )
-    verdicts = evaluate(gate_file.gates(target), evidence)
+    if tried and version.arn not in [one.arn for one in desk.history.admitted()]:
+        raise InputError(f"{version.name} was withdrawn from the A/B: roll it back")
+    verdicts = _judge(desk, version, gate_file, target)
     leaves = desk.serving if target == PRODUCTION else []
     decision = Decision(
         action=PROMOTE,
@@ -156,13 +85,13 @@ def promote(
         arn=version.arn,
         reason=reason,
         steps=(
-            _step(version, target, "Approved" if target == PRODUCTION else None),
-            *(_step(old, ARCHIVED) for old in leaves),
+            step_of(version, target, "Approved" if target == PRODUCTION else None),
+            *(step_of(old, ARCHIVED) for old in leaves),
         ),
         verdicts=tuple(verdict._asdict() for verdict in verdicts),
         gates_sha256=gate_file.sha256,
     )
-    return _decide(desk, decision, verdicts, dry_run=dry_run)
+    return decide(desk, decision, verdicts, dry_run=dry_run)
 
 
 def rollback(registry: Registry, group: str, *, reason: str, dry_run: bool = False) -> Outcome:
@@ -188,11 +117,11 @@ def rollback(registry: Registry, group: str, *, reason: str, dry_run: bool = Fal
         arn=former.arn,
         reason=reason,
         steps=(
-            _step(former, PRODUCTION, "Approved"),
-            *(_step(version, ARCHIVED) for version in desk.serving),
+            step_of(former, PRODUCTION, "Approved"),
+            *(step_of(version, ARCHIVED) for version in desk.serving),
         ),
     )
-    return _decide(desk, decision, (), dry_run=dry_run)
+    return decide(desk, decision, (), dry_run=dry_run)
 
 
 def archive(registry: Registry, name: str, *, reason: str, dry_run: bool = False) -> Outcome:
@@ -221,9 +150,9 @@ def archive(registry: Registry, name: str, *, reason: str, dry_run: bool = False
         actor=registry.actor,
         arn=version.arn,
         reason=reason,
-        steps=(_step(version, ARCHIVED),),
+        steps=(step_of(version, ARCHIVED),),
     )
-    return _decide(desk, decision, (), dry_run=dry_run)
+    return decide(desk, decision, (), dry_run=dry_run)
 
 
 def approve(registry: Registry, name: str, *, reason: str, dry_run: bool = False) -> Outcome:
@@ -239,10 +168,10 @@ def approve(registry: Registry, name: str, *, reason: str, dry_run: bool = False
     if version.stage == ARCHIVED:
         raise InputError(f"{version.name} is archived: there is nothing to approve")
     rejected = version.approval == "Rejected"
-    steps = (_step(version, version.stage, "PendingManualApproval"),) if rejected else ()
+    steps = (step_of(version, version.stage, "PendingManualApproval"),) if rejected else ()
     phase = BEGUN if steps else DONE
     decision = Decision(APPROVE, phase, registry.actor, version.arn, reason, steps)
-    return _decide(desk, decision, (), dry_run=dry_run)
+    return decide(desk, decision, (), dry_run=dry_run)
 
 
 def reject(registry: Registry, name: str, *, reason: str, dry_run: bool = False) -> Outcome:
@@ -258,12 +187,109 @@ def reject(registry: Registry, name: str, *, reason: str, dry_run: bool = False)
     version = desk[name]
     if version.stage == PRODUCTION:
         raise InputError(f"{version.name} is in Production: roll back, or promote another first")
-    steps = (_step(version, version.stage, "Rejected"),)
+    steps = (step_of(version, version.stage, "Rejected"),)
     decision = Decision(REJECT, BEGUN, registry.actor, version.arn, reason, steps)
-    return _decide(desk, decision, (), dry_run=dry_run)
+    return decide(desk, decision, (), dry_run=dry_run)
 
 
-def _sit_down(registry: Registry, name: str, *, dry_run: bool) -> _Desk:
+def admit(
+    registry: Registry, name: str, gate_file: GateFile, *, reason: str, dry_run: bool = False
+) -> Outcome:
+    """Let a version in Staging take part in an A/B, if every gate of Production lets it pass.
+
+    It stays in Staging, and is Approved: an endpoint takes no other. Whoever has admitted it may
+    ask again, after being cut off; others after `LEASE`.
+
+    Raises:
+        InputError: there is no such version, it is not in Staging, or another one is admitted.
+        OvertakenError: another operator was quicker.
+        ServiceError: a service refused.
+
+    """
+    desk = _sit_down(registry, name, dry_run=dry_run)
+    version = desk[name]
+    if done := desk.settled_as(ADMIT, version.arn):
+        return done
+    if version.stage != STAGING:
+        raise InputError(
+            f"{version.name} is in {version.stage}: only a version in Staging can be tried out"
+        )
+    _target(version, PRODUCTION)
+    _check_free(desk, version)
+    verdicts = _judge(desk, version, gate_file, PRODUCTION)
+    decision = Decision(
+        action=ADMIT,
+        phase=BEGUN if all(verdict.passed for verdict in verdicts) else REFUSED,
+        actor=registry.actor,
+        arn=version.arn,
+        reason=reason,
+        steps=(step_of(version, STAGING, "Approved"),),
+        verdicts=tuple(verdict._asdict() for verdict in verdicts),
+        gates_sha256=gate_file.sha256,
+    )
+    return decide(desk, decision, verdicts, dry_run=dry_run)
+
+
+def withdraw(
+    registry: Registry, group: str, *, reason: str, left: str = "", dry_run: bool = False
+) -> Outcome | None:
+    """Take back that a version of the group takes part in an A/B; None where none does.
+
+    Its approval is what it was before. `left`: no A/B runs, so only an admission counts whose
+    reason begins so; and whoever made it may be about to start one, and has `LEASE` to do so.
+
+    Raises:
+        OvertakenError: another operator was quicker.
+        ServiceError: a service refused.
+
+    """
+    desk = _sit_down(registry, group, dry_run=dry_run)
+    if done := desk.settled_as(WITHDRAW):
+        return done
+    admitted = desk.history.admitted()
+    version = desk.versions.get(number(admitted[-1].arn)) if admitted else None
+    if version is None or version.stage != STAGING:
+        return None
+    if not admitted[-1].reason.startswith(left):
+        return None
+    if left:
+        _check_free(desk, version)
+    before = admitted[0].steps[0].approval_from
+    steps = (step_of(version, STAGING, before),)
+    decision = Decision(WITHDRAW, BEGUN, registry.actor, version.arn, reason, steps)
+    return decide(desk, decision, (), dry_run=dry_run)
+
+
+def settle(registry: Registry, group: str, *, dry_run: bool = False) -> Sequence[Decision]:
+    """Complete what an earlier run has left half done; give what that was.
+
+    Raises:
+        InputError: something was cut off, and this is a dry run.
+        OvertakenError: another operator's move may be under way.
+        ServiceError: a service refused.
+
+    """
+    return _sit_down(registry, group, dry_run=dry_run).settled
+
+
+def _check_free(desk: Desk, version: Version) -> None:
+    """Refuse a second A/B of the group, and one that another operator is about to start."""
+    admitted = desk.history.admitted()
+    if not admitted:
+        return
+    last = admitted[-1]
+    by = f"{last.actor} at {last.at:%Y-%m-%d %H:%M:%S} UTC"
+    if last.arn != version.arn:
+        other = f"{desk.group}/{number(last.arn)}"
+        raise InputError(f"{other} is in an A/B, admitted by {by}: stop that one first")
+    if last.actor != desk.registry.actor and datetime.now(UTC) - last.at < LEASE:
+        raise OvertakenError(
+            f"{version.name} was admitted to an A/B by {by}, who may be starting it: run again "
+            f"when it runs, or after {LEASE.total_seconds() / 60:g} minutes"
+        )
+
+
+def _sit_down(registry: Registry, name: str, *, dry_run: bool) -> Desk:
     """Look at the whole group, and complete what an earlier run has left half done.
 
     The trail is read before the stages: a move between the two is behind what was read, and wins.
@@ -274,24 +300,24 @@ def _sit_down(registry: Registry, name: str, *, dry_run: bool) -> _Desk:
         raise InputError(f"group {group} in {registry.region} has no version with a model in S3")
     history = History.read(*trails)
     versions = {version.number: version for version in registry.versions(group)}
-    desk = _Desk(registry, group, versions, trails[0], history, ())
+    desk = Desk(registry, group, versions, trails[0], history, ())
     unfinished = history.unfinished()
     if not unfinished:
         return desk
     if dry_run:
         cut_off = unfinished[0]
         raise InputError(
-            f"a {cut_off.action} of {group}/{_number(cut_off.arn)} by {cut_off.actor} was cut off: "
+            f"a {cut_off.action} of {group}/{number(cut_off.arn)} by {cut_off.actor} was cut off: "
             "run without --dry-run to complete it first"
         )
     for decision in unfinished:
         if decision.actor != registry.actor and datetime.now(UTC) - decision.at < LEASE:
             raise OvertakenError(
-                f"{decision.actor} began to {decision.action} {group}/{_number(decision.arn)} at "
+                f"{decision.actor} began to {decision.action} {group}/{number(decision.arn)} at "
                 f"{decision.at:%H:%M:%S} UTC, which may be under way: run again when it is done, "
                 f"or after {LEASE.total_seconds() / 60:g} minutes to complete it"
             )
-        _carry_out(desk, decision)
+        carry_out(desk, decision)
     return replace(_sit_down(registry, name, dry_run=dry_run), settled=tuple(unfinished))
 
 
@@ -309,12 +335,26 @@ def _target(version: Version, to: str | None) -> str:
     return known
 
 
-def _replaced_by(desk: _Desk, current: Version) -> Version:
+def _judge(desk: Desk, version: Version, gate_file: GateFile, target: str) -> Sequence[Verdict]:
+    """Hold a version to the gates of a stage."""
+    if gate_file.group != version.group:
+        raise InputError(f"the gate file is of group {gate_file.group}, not {version.group}")
+    evidence = gather(
+        desk.registry,
+        version,
+        production=desk.production,
+        baselines=desk.versions,
+        history=desk.history,
+    )
+    return evaluate(gate_file.gates(target), evidence)
+
+
+def _replaced_by(desk: Desk, current: Version) -> Version:
     """The version that a promotion to Production has archived, if it is still there."""
     for decision in reversed(desk.history.decisions):
         if decision.phase == DONE and decision.arn == current.arn and len(decision.steps) > 1:
             former = desk.of(decision.steps[1])
-            named = f"{desk.group}/{_number(decision.steps[1].arn)}, which {current.name} replaced,"
+            named = f"{desk.group}/{number(decision.steps[1].arn)}, which {current.name} replaced,"
             if former is None:
                 raise InputError(f"{named} was deleted: promote another one")
             if former.approval == "Rejected" or former.status != "Completed":
@@ -325,90 +365,3 @@ def _replaced_by(desk: _Desk, current: Version) -> Version:
         f"{current.name} has replaced no version that the audit trail tells of: there is nothing "
         "to roll back to (of a promotion by state machine, `pipeline follow` puts it down)"
     )
-
-
-def _number(arn: str) -> int:
-    return int(arn.rpartition("/")[2])
-
-
-def _step(version: Version, stage: str, approval: str | None = None) -> Step:
-    return Step(
-        arn=version.arn,
-        stage_from=version.stage,
-        stage_to=stage,
-        approval_from=version.approval,
-        approval_to=approval or version.approval,
-    )
-
-
-def _decide(
-    desk: _Desk, decision: Decision, verdicts: Sequence[Verdict], *, dry_run: bool
-) -> Outcome:
-    """Put the decision down, and carry it out."""
-    if dry_run:
-        return Outcome(desk.group, decision, verdicts, desk.settled, dry_run=True)
-    append(desk.trail, decision, desk.history)
-    if decision.phase == BEGUN:
-        _carry_out(desk, decision)
-    return Outcome(desk.group, decision, verdicts, desk.settled)
-
-
-def _carry_out(desk: _Desk, decision: Decision) -> None:
-    """Make every change, and put down that they are made; or change back what was refused.
-
-    Raises:
-        ServiceError: SageMaker refused, and things are as before; or what came of a change is
-            unknown, and the next run completes it.
-
-    """
-    made = [step for step in decision.steps if _stands(desk, step)]  # by a run that was cut off
-    try:
-        for step in decision.steps:
-            _change(desk, step, step.stage_to, step.approval_to, decision)
-            if step not in made:
-                made.append(step)
-    except AwsError as error:
-        if error.code not in _REFUSALS:
-            raise
-        for step in reversed(made):
-            if desk.of(step):
-                _change(desk, step, step.stage_from, step.approval_from, decision)
-        _end(desk, decision, UNDONE)
-        raise
-    _end(desk, decision, DONE)
-
-
-def _stands(desk: _Desk, step: Step) -> bool:
-    version = desk.of(step)
-    return version is not None and (version.stage, version.approval) == (
-        step.stage_to,
-        step.approval_to,
-    )
-
-
-def _change(desk: _Desk, step: Step, stage: str, approval: str, decision: Decision) -> None:
-    version = desk.of(step)
-    if version is None:
-        raise AwsError(
-            f"{decision.action}: {desk.group}/{_number(step.arn)} was deleted meanwhile; the move "
-            "was taken back, run again",
-            "ResourceNotFound",
-        )
-    said = f"{decision.action}, run {decision.run}: {decision.reason}"[:1024]
-    status = _STATUSES.get(stage, "InProgress")  # people may have stages of their own
-    life = {"Stage": stage, "StageStatus": status, "StageDescription": said}
-    changes: dict[str, Any] = {"ModelLifeCycle": life}
-    if step.approval_from != step.approval_to:
-        changes |= {"ModelApprovalStatus": approval, "ApprovalDescription": said}
-    desk.registry.update(version, **changes)
-
-
-def _end(desk: _Desk, decision: Decision, phase: str) -> None:
-    """Put the end of a move down, unless another run that came upon it has."""
-    ending = replace(decision, phase=phase, actor=desk.registry.actor)
-    while True:
-        history = History.read(desk.trail)
-        if decision.run not in [d.run for d in history.unfinished()]:
-            return
-        if desk.trail.append_behind(ending.record(), history.newest):
-            return

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
 DEVELOPMENT, STAGING, PRODUCTION, ARCHIVED = STAGES = (
@@ -69,6 +69,14 @@ class Version:
     def bucket(self) -> str:
         """The bucket that holds its files, and its group's audit trail."""
         return self.model.uri.removeprefix("s3://").partition("/")[0]
+
+    @property
+    def instance_types(self) -> Sequence[str]:
+        """Those that it may be served on, as it was registered; none where nothing was said."""
+        found: Sequence[str] = self.described.get("InferenceSpecification", {}).get(
+            "SupportedRealtimeInferenceInstanceTypes", ()
+        )
+        return found
 
     @classmethod
     def of(cls, described: Mapping[str, Any]) -> Version:

@@ -9,7 +9,15 @@ import click
 
 from mims import console
 from mims.errors import EXIT_DONE, EXIT_INPUT, InputError
-from mims.governance.commands.shared import as_change, as_read, gate_file, registry_of, taught, tell
+from mims.governance.commands.shared import (
+    as_change,
+    as_read,
+    gate_file,
+    registry_of,
+    taught,
+    tell,
+    waits,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,22 +29,6 @@ if TYPE_CHECKING:
 
 _endpoint = click.argument("endpoint")
 _why = click.option("--reason", required=True, help="why, for whoever reads the audit trail")
-_waits = console.options(
-    click.option(
-        "--timeout",
-        type=click.FloatRange(0),
-        default=3600.0,
-        show_default=True,
-        help="seconds in which the endpoint has to be in service",
-    ),
-    click.option(
-        "--poll",
-        type=click.FloatRange(0, min_open=True),
-        default=15.0,
-        show_default=True,
-        help="seconds between two looks at an endpoint that is being updated",
-    ),
-)
 _START = (
     "ab start fraud fraud/4 --gates fraud.yaml --smallest 0.02 --capture s3://seen "
     "--labels s3://truth --reason 'more data'"
@@ -128,7 +120,7 @@ def ab() -> None:
 @click.option("--instances", type=click.IntRange(1), metavar="N", help="how many; else as many")
 @click.option("--role", metavar="ARN", help="the challenger's; else the champion's")
 @_why
-@_waits
+@waits
 @as_change
 def start(endpoint: str, challenger: str, gates: Path, reason: str, **options: Any) -> int:
     """Put CHALLENGER, a version in Staging, beside what ENDPOINT serves.
@@ -194,7 +186,7 @@ def status(endpoint: str, page: Path | None, **options: Any) -> None:
 @click.option("--roll-back", "end", flag_value="roll back", help="the champion gets it back")
 @gate_file("the group's gate file, for --promote")
 @_why
-@_waits
+@waits
 @as_change
 def stop(endpoint: str, end: str | None, gates: Path | None, reason: str, **options: Any) -> int:
     """End the A/B behind ENDPOINT, whatever it has found.
@@ -243,7 +235,7 @@ def stop(endpoint: str, end: str | None, gates: Path | None, reason: str, **opti
 )
 @click.option("--once", is_flag=True, help="look once: for a schedule")
 @_why
-@_waits
+@waits
 @as_change
 def watch(endpoint: str, better: bool, gates: Path | None, reason: str, **options: Any) -> int:
     """Look at the A/B behind ENDPOINT until it is decided, and act.

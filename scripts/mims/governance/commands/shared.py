@@ -32,6 +32,22 @@ DRIFT_EXIT_CODES = EXIT_CODES.replace("  70 ", "  4       drift was found\n  70 
 as_read = console.options(console.region, console.as_json)
 as_change = console.options(console.region, console.as_json, console.dry_run)
 version = click.argument("name", metavar="VERSION")
+waits = console.options(
+    click.option(
+        "--timeout",
+        type=click.FloatRange(0),
+        default=3600.0,
+        show_default=True,
+        help="seconds in which the endpoint has to be in service",
+    ),
+    click.option(
+        "--poll",
+        type=click.FloatRange(0, min_open=True),
+        default=15.0,
+        show_default=True,
+        help="seconds between two looks at an endpoint that is being updated",
+    ),
+)
 
 
 def gate_file(text: str, *, required: bool = False) -> Callable[[Any], Any]:

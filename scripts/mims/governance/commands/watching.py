@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from mims.governance.drift.check import Report
-    from mims.governance.drift.profile import Profile
-    from mims.governance.drift.tables import Tables
     from mims.governance.drift.watch import Baseline, Seen
+    from mims.governance.profiles.profile import Profile
+    from mims.governance.profiles.tables import Tables
     from mims.governance.registry import Registry
     from mims.governance.versions import Version
 
@@ -125,8 +125,8 @@ def _profiled(registry: Registry | None, options: Mapping[str, Any]) -> Profile:
     from contextlib import ExitStack
 
     from mims.errors import Problems
-    from mims.governance.drift.profiling import profiled
-    from mims.governance.drift.tables import opened
+    from mims.governance.profiles.profiling import profiled
+    from mims.governance.profiles.tables import opened
 
     problems = Problems()
     found: dict[str, Tables] = {}

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from mims.errors import InputError
 from mims.governance import texts
 from mims.governance.decisions import BASELINE, DONE, Decision, History, OvertakenError, append
-from mims.governance.drift.profile import CATEGORY, NUMBER, Profile
+from mims.governance.profiles.profile import CATEGORY, NUMBER, Profile
 from mims.governance.tags import LIMIT, OF_BASELINE
 from mims.governance.versions import File
 from mims.registration.artifacts import Artifact
@@ -28,7 +28,7 @@ from mims.text import printable
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mims.governance.drift.profile import Field
+    from mims.governance.profiles.profile import Field
     from mims.governance.registry import Registry
     from mims.governance.versions import Version
     from mims.registration.audit import Trail

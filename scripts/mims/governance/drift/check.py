@@ -19,14 +19,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mims.errors import InputError
 from mims.governance.drift import statistics
-from mims.governance.drift.profile import CATEGORY, NUMBER, TEXT
+from mims.governance.profiles.profile import CATEGORY, NUMBER, TEXT
 from mims.registration.parameters import shown
 from mims.text import listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from mims.governance.drift.profile import Field, Profile
+    from mims.governance.profiles.profile import Field, Profile
 
 DRIFT, NONE, UNDECIDED = "drift", "none", "undecided"
 _MOVED = 3  # categories that a sentence names

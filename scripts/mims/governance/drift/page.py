@@ -19,7 +19,7 @@ from markupsafe import Markup
 
 from mims.governance.drift.check import DRIFT, NONE, UNDECIDED
 from mims.governance.drift.plots import bars, histogram
-from mims.governance.drift.profile import CATEGORY, NUMBER
+from mims.governance.profiles.profile import CATEGORY, NUMBER
 from mims.text import printable_lines
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from mims.governance.drift.check import Finding, Report
     from mims.governance.drift.plots import Bars
-    from mims.governance.drift.profile import Field
+    from mims.governance.profiles.profile import Field
 
 _TEMPLATE = "drift.html.j2"
 _MINUS = "\N{MINUS SIGN}"

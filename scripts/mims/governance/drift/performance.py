@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from mims.errors import InputError
+from mims.governance.captures.labels import join
 from mims.governance.drift import quality
 from mims.governance.drift.check import Measured, Part
-from mims.governance.drift.labels import join
-from mims.governance.drift.profile import CATEGORY, NUMBER
 from mims.governance.drift.statistics import percent_change
+from mims.governance.profiles.profile import CATEGORY, NUMBER
 from mims.governance.report_shapes import direction_of, number
 from mims.registration.parameters import shown
 from mims.text import listed, printable, repeated
@@ -29,11 +29,11 @@ from mims.text import listed, printable, repeated
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from mims.governance.drift.capture import Captured
+    from mims.governance.captures.labels import Joined, Labels
+    from mims.governance.captures.reading import Captured
     from mims.governance.drift.check import Limits
-    from mims.governance.drift.labels import Joined, Labels
-    from mims.governance.drift.profile import Profile
     from mims.governance.drift.quality import Measure
+    from mims.governance.profiles.profile import Profile
 
 BINARY, MULTICLASS, REGRESSION = TASKS = ("binary", "multiclass", "regression")
 _FEWEST = 30  # records that a share must rest on: of fewer, z is not normal

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from mims.governance.drift.profile import Field
+    from mims.governance.profiles.profile import Field
 
 BINS = 24
 _FEW = 16  # cells: so many are bars of their own

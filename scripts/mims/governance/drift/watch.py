@@ -15,22 +15,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mims.errors import InputError
-from mims.governance.drift import capture, tables
+from mims.governance.captures import reading
+from mims.governance.captures.labels import read_labels
+from mims.governance.captures.unread import Unread
 from mims.governance.drift.check import compare
 from mims.governance.drift.check import report as judged
-from mims.governance.drift.counting import Counter
-from mims.governance.drift.labels import read_labels
 from mims.governance.drift.performance import Task, changes, performance
-from mims.governance.drift.profile import NUMBER, Profile
-from mims.governance.drift.unread import Unread
+from mims.governance.profiles import tables
+from mims.governance.profiles.counting import Counter
+from mims.governance.profiles.profile import NUMBER, Profile
 from mims.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from mims.governance.drift.capture import Captured
+    from mims.governance.captures.reading import Captured
     from mims.governance.drift.check import Limits, Report
-    from mims.governance.drift.profile import Field
+    from mims.governance.profiles.profile import Field
     from mims.governance.registry import Registry
 
 _SPAN = timedelta(days=1)  # of CloudWatch's metrics, where nobody says since when
@@ -187,7 +188,7 @@ def _captured(
         InputError: nothing was.
 
     """
-    found = capture.sources(
+    found = reading.sources(
         seen.capture if seen.capture.startswith("s3://") else Path(seen.capture),
         endpoint=seen.endpoint or None,
         variant=seen.variant or None,
@@ -197,7 +198,7 @@ def _captured(
     )
     if not found:
         raise InputError(f"nothing was captured: {_place(seen)}")
-    return capture.read(
+    return reading.read(
         found,
         [*profile.inputs],
         [*profile.outputs],

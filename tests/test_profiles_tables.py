@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 from drift_data import birds, written
 from governance_versions import REGION
 from mims.errors import InputError, ServiceError
-from mims.governance.drift.columns import labels, numbers
-from mims.governance.drift.json_lines import irregular, regular
-from mims.governance.drift.tables import opened
+from mims.governance.profiles.columns import labels, numbers
+from mims.governance.profiles.json_lines import irregular, regular
+from mims.governance.profiles.tables import opened
 from mims.governance.registry import Registry
 
 if TYPE_CHECKING:
@@ -261,8 +261,8 @@ MEASURE = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from mims.governance.drift.profiling import profiled
-from mims.governance.drift.tables import opened
+from mims.governance.profiles.profiling import profiled
+from mims.governance.profiles.tables import opened
 with opened(sys.argv[2]) as tables:
     records = profiled(tables).records
 status = Path("/proc/self/status").read_text()  # rusage would tell of this test's process, too

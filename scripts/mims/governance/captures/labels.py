@@ -19,16 +19,16 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mims.governance.ab.files import files, lines
-from mims.governance.drift.capture_lines import Refused, unpacked
+from mims.governance.captures.files import files, lines
+from mims.governance.captures.lines import Refused, unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     import pyarrow as pa
 
-    from mims.governance.drift.capture import Captured
-    from mims.governance.drift.unread import Unread
+    from mims.governance.captures.reading import Captured
+    from mims.governance.captures.unread import Unread
     from mims.governance.registry import Registry
 
 

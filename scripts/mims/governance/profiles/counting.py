@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from mims.governance.drift import columns
-from mims.governance.drift.profile import CATEGORY, NUMBER, Field, Profile
+from mims.governance.profiles import columns
+from mims.governance.profiles.profile import CATEGORY, NUMBER, Field, Profile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,9 +54,10 @@ class Counter:
     def _add(self, side: _Side, table: pa.Table) -> None:
         side.records += len(table)
         places = {name: place for place, name in enumerate(table.column_names)}
-        for name in places:
+        for name, at in places.items():
             if name not in side.counts and (name in self.extra or len(self.extra) < _MOST_EXTRA):
-                self.extra[name] = self.extra.get(name, 0) + len(table)
+                there = len(table) - table.column(at).null_count
+                self.extra[name] = self.extra.get(name, 0) + there
         known = [(side.counts[name], at) for name, at in places.items() if name in side.counts]
 
         def count(one: tuple[_Count, int]) -> None:

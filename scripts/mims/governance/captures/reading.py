@@ -22,15 +22,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mims.errors import InputError
-from mims.governance.drift.capture_blocks import (
+from mims.governance.captures.blocks import (
     Block,
     Captured,
     Piece,
     lines_in,
     read_block,
 )
-from mims.governance.drift.capture_payloads import Fields
-from mims.governance.drift.unread import Unread
+from mims.governance.captures.payloads import Fields
+from mims.governance.captures.unread import Unread
 from mims.registration.aws import ATTEMPTS, AwsError, asking
 from mims.registration.storage import Location
 from mims.text import printable

@@ -25,7 +25,7 @@ import pyarrow.parquet
 
 from mims.errors import InputError, Problems
 from mims.governance.download import fetch, location
-from mims.governance.drift.json_lines import json_tables
+from mims.governance.profiles.json_lines import json_tables
 from mims.governance.versions import File
 from mims.job import Progress
 from mims.registration.aws import asking

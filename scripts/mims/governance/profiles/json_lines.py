@@ -15,7 +15,7 @@ import pyarrow.json
 from pyarrow import types
 
 from mims.errors import InputError
-from mims.governance.drift.columns import number_text
+from mims.governance.profiles.columns import number_text
 from mims.registration.parameters import shown
 
 if TYPE_CHECKING:

@@ -16,8 +16,10 @@ from hypothesis import strategies as st
 import captures
 from faults import truncated
 from mims.errors import InputError, ServiceError
-from mims.governance.drift import capture, capture_blocks, capture_lines
-from mims.governance.drift.capture_payloads import Fields
+from mims.governance.captures import blocks as by_block
+from mims.governance.captures import lines as by_line
+from mims.governance.captures import reading
+from mims.governance.captures.payloads import Fields
 from mims.registration.aws import client
 
 if TYPE_CHECKING:
@@ -37,13 +39,13 @@ def read(
     inputs: Sequence[str] = INPUTS,
     outputs: Sequence[str] = ("score",),
     **options: Any,
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]], capture.Unread]:
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]], reading.Unread]:
     """Read files as rows of inputs, rows of outputs with ids and times, and what was refused."""
-    unread = capture.Unread()
-    found = [source for one in where for source in capture.sources(one)]
+    unread = reading.Unread()
+    found = [source for one in where for source in reading.sources(one)]
     asked, answered = [], []
     options = {"clock": lambda: NOW, **options}
-    for block in capture.read(found, inputs, outputs, unread, **options):
+    for block in reading.read(found, inputs, outputs, unread, **options):
         asked += block.inputs.to_pylist()
         described = zip(
             block.outputs.to_pylist(),
@@ -59,11 +61,11 @@ def read(
     return asked, answered, unread
 
 
-def reasons(unread: capture.Unread) -> dict[str, int]:
+def reasons(unread: reading.Unread) -> dict[str, int]:
     return {reason: cases.count for reason, cases in unread.reasons.items()}
 
 
-def notes(unread: capture.Unread) -> dict[str, int]:
+def notes(unread: reading.Unread) -> dict[str, int]:
     return {what: cases.count for what, cases in unread.notes.items()}
 
 
@@ -313,11 +315,11 @@ def test_clocks_that_go_wrong_are_noted_and_cost_nothing(tmp_path: Path) -> None
 def test_a_giant_line_is_left_out_in_little_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(capture, "BLOCK", 1 << 12)
-    monkeypatch.setattr(capture, "LONGEST", 1 << 16)
+    monkeypatch.setattr(reading, "BLOCK", 1 << 12)
+    monkeypatch.setattr(reading, "LONGEST", 1 << 16)
     lines = [GOOD, captures.line("9" * (1 << 18)), GOOD, captures.line(f"1,2,{'x' * 50_000}"), GOOD]
     path = captures.write(tmp_path, lines)
-    most = max(len(piece.data) for piece in capture.pieces("x", _chunks(path, 1 << 12)))
+    most = max(len(piece.data) for piece in reading.pieces("x", _chunks(path, 1 << 12)))
     assert most < 1 << 17
     asked, _, unread = read(tmp_path)
     assert [len(row["island"]) for row in asked] == [6, 6, 50_000, 6]
@@ -338,14 +340,14 @@ def test_blocks_end_where_lines_do(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     expected = read(tmp_path)
     assert len(expected[0]) == 39 * 3
     for size in (1, 7, 100, 399, 1000, 5000):
-        monkeypatch.setattr(capture, "BLOCK", size)
+        monkeypatch.setattr(reading, "BLOCK", size)
         assert read(tmp_path) == expected
 
 
 def test_a_caller_may_stop_early(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(capture, "BLOCK", 1000)
+    monkeypatch.setattr(reading, "BLOCK", 1000)
     captures.write(tmp_path, [GOOD] * 100)
-    blocks = capture.read(capture.sources(tmp_path), INPUTS, (), capture.Unread())
+    blocks = reading.read(reading.sources(tmp_path), INPUTS, (), reading.Unread())
     assert next(iter(blocks)).inputs.num_rows
 
 
@@ -421,14 +423,14 @@ def lines(draw: st.DrawFn) -> bytes:
 @given(st.lists(lines(), max_size=12), st.sampled_from([b"\n", b"\r\n"]), st.booleans())
 def test_the_fast_way_and_the_slow_way_agree(found: list[bytes], end: bytes, ended: bool) -> None:
     data = end.join(found) + (end if ended else b"")
-    together = _read_block([capture_blocks.Piece("f", 1, data, is_end=True)])
+    together = _read_block([by_block.Piece("f", 1, data, is_end=True)])
     apart = [
-        _read_block([capture_blocks.Piece("f", number, line + b"\n")])
+        _read_block([by_block.Piece("f", number, line + b"\n")])
         for number, line in enumerate(data.split(b"\n")[:-1], 1)
     ]
     last = data.split(b"\n")[-1]
     if last:
-        piece = capture_blocks.Piece("f", data.count(b"\n") + 1, last, is_end=True)
+        piece = by_block.Piece("f", data.count(b"\n") + 1, last, is_end=True)
         apart.append(_read_block([piece]))
     assert _without_nulls(together[0]) == _without_nulls([row for one in apart for row in one[0]])
     assert _without_nulls(together[1]) == _without_nulls([row for one in apart for row in one[1]])
@@ -444,10 +446,10 @@ def _without_nulls(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _read_block(
-    found: list[capture_blocks.Piece],
+    found: list[by_block.Piece],
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]], Counter[str]]:
     inputs, outputs = Fields.of(INPUTS), Fields.of(("score",))
-    captured, unread = capture_blocks.read_block(found, inputs, outputs, NOW)
+    captured, unread = by_block.read_block(found, inputs, outputs, NOW)
     said = Counter({reason: cases.count for reason, cases in unread.reasons.items()})
     said.update({what: cases.count for what, cases in unread.notes.items() if "before" not in what})
     said["records"] = unread.records
@@ -466,13 +468,13 @@ def test_a_bad_line_does_not_make_the_others_slow(
     lines[3210] = "{"
     captures.write(tmp_path, lines)
     one_by_one: list[bytes] = []
-    slow = capture_lines.record
+    slow = by_line.record
 
     def counted(line: bytes, *, cut: bool) -> dict[str, Any]:
         one_by_one.append(line)
         return slow(line, cut=cut)
 
-    monkeypatch.setattr(capture_blocks, "record", counted)
+    monkeypatch.setattr(by_block, "record", counted)
     asked, _, unread = read(tmp_path)
     assert (len(asked), reasons(unread)) == (4999, {"is no JSON": 1})
     assert len(one_by_one) < 200
@@ -491,7 +493,7 @@ def test_a_folder_s_files_by_endpoint_variant_and_hour(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("no capture", encoding="utf-8")
 
     def count(**options: Any) -> int:
-        return len(capture.sources(tmp_path, **options))
+        return len(reading.sources(tmp_path, **options))
 
     assert count() == 9
     assert count(endpoint="penguins") == 8
@@ -500,9 +502,9 @@ def test_a_folder_s_files_by_endpoint_variant_and_hour(tmp_path: Path) -> None:
     assert count(endpoint="penguins", variant="champion", since=HOURS[1], until=HOURS[2]) == 2
     assert count(endpoint="nobody") == 0
     inside = tmp_path / "penguins" / "champion"
-    assert len(capture.sources(inside, variant="champion", until=HOURS[0])) == 1
+    assert len(reading.sources(inside, variant="champion", until=HOURS[0])) == 1
     with pytest.raises(InputError, match="nowhere: No such file"):
-        capture.sources(tmp_path / "nowhere")
+        reading.sources(tmp_path / "nowhere")
 
 
 @pytest.fixture
@@ -525,7 +527,7 @@ def test_s3_s_files_by_endpoint_variant_and_hour(
     where = f"s3://{bucket}/captures"
 
     def keys(at: str = where, **options: Any) -> list[str]:
-        found = capture.sources(at, s3=s3, **options)
+        found = reading.sources(at, s3=s3, **options)
         return [one.uri.removeprefix(f"s3://{bucket}/") for one in found]
 
     assert sorted(keys()) == sorted(stored)
@@ -538,16 +540,16 @@ def test_s3_s_files_by_endpoint_variant_and_hour(
     assert keys(f"s3://{bucket}/{stored[3]}") == [stored[3]]
     assert keys(endpoint="nobody") == []
     with pytest.raises(InputError, match="a region is needed"):
-        capture.sources(where)
+        reading.sources(where)
     with pytest.raises(ServiceError, match="create the bucket"):
-        capture.sources("s3://mims-nowhere/captures", s3=s3)
+        reading.sources("s3://mims-nowhere/captures", s3=s3)
 
 
 def test_reading_s3(stored: list[str], s3: S3Client, bucket: str) -> None:
-    found = capture.sources(f"s3://{bucket}/captures", s3=s3)
-    gone = capture.Source(f"s3://{bucket}/captures/gone.jsonl", 10, s3)
-    unread = capture.Unread()
-    blocks = list(capture.read([*found, gone], INPUTS, ("score",), unread))
+    found = reading.sources(f"s3://{bucket}/captures", s3=s3)
+    gone = reading.Source(f"s3://{bucket}/captures/gone.jsonl", 10, s3)
+    unread = reading.Unread()
+    blocks = list(reading.read([*found, gone], INPUTS, ("score",), unread))
     assert sum(block.inputs.num_rows for block in blocks) == 2 * (8000 + 2 + 3 + 4)
     assert unread.files == len(stored) + 1
     assert unread.said() == (f"not read: {gone.uri}: was deleted after it was listed",)
@@ -556,16 +558,16 @@ def test_reading_s3(stored: list[str], s3: S3Client, bucket: str) -> None:
 def test_an_answer_that_breaks_off_is_asked_for_the_rest(
     stored: list[str], bucket: str, proxy: Faults, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(capture, "BLOCK", 1 << 18)
+    monkeypatch.setattr(reading, "BLOCK", 1 << 18)
     s3 = client("s3", "us-west-2")
-    found = capture.sources(f"s3://{bucket}/{stored[0]}", s3=s3)
-    assert found[0].size > 8 * capture.BLOCK
-    proxy.on("GetObject", truncated(keep=2 * capture.BLOCK + 1000), times=2)
-    unread = capture.Unread()
-    blocks = capture.read(found, INPUTS, ("score",), unread)
+    found = reading.sources(f"s3://{bucket}/{stored[0]}", s3=s3)
+    assert found[0].size > 8 * reading.BLOCK
+    proxy.on("GetObject", truncated(keep=2 * reading.BLOCK + 1000), times=2)
+    unread = reading.Unread()
+    blocks = reading.read(found, INPUTS, ("score",), unread)
     assert sum(block.inputs.num_rows for block in blocks) == unread.records == 8000
     assert unread.said() == ()
     assert proxy.count("GetObject") == 3
     proxy.on("GetObject", truncated(keep=1000))
     with pytest.raises(ServiceError, match="GetObject in us-west-2 for s3://"):
-        list(capture.read(found, INPUTS, ("score",), capture.Unread()))
+        list(reading.read(found, INPUTS, ("score",), reading.Unread()))

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from drift_data import birds, profile_of
 from mims.errors import InputError
-from mims.governance.drift.counting import BLOCK, Counter, ExactSum
-from mims.governance.drift.profile import CATEGORY, NUMBER, TEXT, Field, Profile, below
+from mims.governance.profiles.counting import BLOCK, Counter, ExactSum
+from mims.governance.profiles.profile import CATEGORY, NUMBER, TEXT, Field, Profile, below
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mims.errors import InputError, Problems
-from mims.governance.drift import columns
-from mims.governance.drift.counting import Counter, ExactSum
-from mims.governance.drift.profile import (
+from mims.governance.profiles import columns
+from mims.governance.profiles.counting import Counter, ExactSum
+from mims.governance.profiles.profile import (
     CATEGORY,
     MOST_CATEGORIES,
     MOST_EDGES,
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-    from mims.governance.drift.tables import Tables
+    from mims.governance.profiles.tables import Tables
 
 SAMPLE = 100_000  # values of a field that its quantiles are taken of
 _SAMPLES = 8_000_000  # values of all fields: 128 MB

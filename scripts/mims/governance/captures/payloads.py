@@ -2,7 +2,7 @@
 
 Goes in: payloads as they were captured, in whatever encoding. Comes out: a table of the baseline's
 fields, and which records can't be read. Most are plain CSV: pyarrow reads all of a block at once.
-What is not is made plain CSV first, one by one (`capture_lines`), so that all is read one way.
+What is not is made plain CSV first, one by one (`lines`), so that all is read one way.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from mims.governance.drift.capture_lines import CSV, JSON, Refused, rows, unpacked
+from mims.governance.captures.lines import CSV, JSON, Refused, rows, unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

@@ -4,7 +4,7 @@ Goes in: a payload's text, and whether it is CSV or JSON. Comes out: rows of CSV
 fields, so that what came as JSON is read on just as what came as CSV; or why it can't be read. JSON
 may be an object by name, a list of values by position, rows of either below `instances`,
 `predictions`, `features` and the like, or JSON Lines of these. Slow and exact; what is plain CSV
-goes past it, by `capture_blocks`.
+goes past it, by `blocks`.
 """
 
 from __future__ import annotations

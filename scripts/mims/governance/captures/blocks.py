@@ -2,9 +2,9 @@
 
 Goes in: pieces of files, each of whole lines. Comes out: their rows as tables, and what could not
 be read. pyarrow reads the envelopes of a block at once. A block that it refuses is cut in parts,
-until few lines are left with the one at fault, at which Python's json looks (`capture_lines`).
+until few lines are left with the one at fault, at which Python's json looks (`lines`).
 Whichever way a line goes, it gives the same: from the envelope on there is one way only
-(`capture_payloads`). pyarrow lets go of Python's lock meanwhile, so blocks are read side by side
+(`payloads`). pyarrow lets go of Python's lock meanwhile, so blocks are read side by side
 with whatever is done with them.
 """
 
@@ -20,10 +20,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json
 
-from mims.governance.drift.capture_lines import Refused, record
-from mims.governance.drift.capture_payloads import Fields, Side
-from mims.governance.drift.capture_times import noted, parsed
-from mims.governance.drift.unread import Unread
+from mims.governance.captures.lines import Refused, record
+from mims.governance.captures.payloads import Fields, Side
+from mims.governance.captures.times import noted, parsed
+from mims.governance.captures.unread import Unread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from mims.governance.drift.unread import Unread
+    from mims.governance.captures.unread import Unread
 
 TYPE = pa.timestamp("us", tz="UTC")
 _SKEW = 300  # seconds: clocks of machines differ by less

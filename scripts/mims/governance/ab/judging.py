@@ -1,0 +1,158 @@
+"""What a comparison has come to: which variant is better, or why nobody can tell yet.
+
+Goes in: a design, what became known of both variants, what the guardrails say. Comes out: a
+`Verdict`: a state, the winner if there is one, the reasons in sentences, what to do. The rules were
+fixed by the design before the first record, so a verdict may be asked for at any time, and the
+first that ends the A/B is valid. Reads and changes nothing.
+
+In this order: a guardrail that is breached ends it, as users suffer. Records that come in other
+shares than they were sent end it, as their loss may be what makes the difference. Before both
+variants have the minimum of records nothing else is said. Then a p-value at or below alpha names
+the better one; an interval that lies within the smallest difference worth finding says that there
+is none; and at the most records it ends undecided.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mims.governance.ab.sequential import Course, course, mismatch, paired
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mims.governance.ab.design import Design
+    from mims.governance.ab.guardrails import Guardrails
+    from mims.governance.ab.outcomes import Outcomes
+
+RUNNING = "running"
+CHALLENGER_BETTER = "challenger better"
+CHAMPION_BETTER = "champion better"
+NO_DIFFERENCE = "no difference worth having"
+UNDECIDED = "undecided at the end"
+GUARDRAIL = "guardrail"
+SPLIT_BROKEN = "split broken"
+CHAMPION, CHALLENGER = "champion", "challenger"
+
+BROKEN = 0.001  # p-value of the shares, below which the split is not what it should be
+
+_ADVICE = {
+    RUNNING: "let it run, and look again whenever you like",
+    CHALLENGER_BETTER: "promote the challenger",
+    CHAMPION_BETTER: "roll back: the champion stays",
+    NO_DIFFERENCE: "roll back, or promote if the challenger is cheaper or faster: by its answers "
+    "neither is to be preferred",
+    UNDECIDED: "roll back, or start another with a larger difference to find or more records",
+    GUARDRAIL: "roll back at once, and find out why before another is started",
+    SPLIT_BROKEN: "roll back, and find out which variant's records get lost: what is left can't be "
+    "compared",
+}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What an A/B has come to."""
+
+    state: str
+    winner: str | None
+    """champion, challenger, or None where it has not been found"""
+    reasons: tuple[str, ...]
+    """sentences: what the state stands on first, then what else is known, or isn't"""
+    advice: str
+    course: Course
+    """how it went; of a shadow in pairs"""
+    split: float
+    """the p-value of the shares in which records came; 1 for a shadow"""
+
+    @property
+    def ended(self) -> bool:
+        """Whether there is something to be done."""
+        return self.state != RUNNING
+
+
+def verdict(design: Design, outcomes: Outcomes, guardrails: Guardrails) -> Verdict:
+    """Say what the A/B has come to, by the design's rules."""
+    followed = _followed(design, outcomes)
+    split = _split(design, outcomes)
+    state, winner, because = _state(design, outcomes, guardrails, followed, split)
+    said = [*because, *_standing(design, outcomes, followed), *outcomes.notes, *guardrails.notes]
+    return Verdict(state, winner, tuple(dict.fromkeys(said)), _ADVICE[state], followed, split)
+
+
+def _followed(design: Design, outcomes: Outcomes) -> Course:
+    if design.shadow:
+        return paired(outcomes.scores, smallest=design.smallest, alpha=design.alpha)
+    return course(
+        outcomes.scores,
+        outcomes.challenger,
+        share=design.share,
+        smallest=design.smallest,
+        alpha=design.alpha,
+    )
+
+
+def _split(design: Design, outcomes: Outcomes) -> float:
+    """A p-value of the shares: of what was captured, and of what of it was labelled."""
+    if design.shadow:
+        return 1.0
+    shares = (1 - design.share, design.share)
+    counts = (outcomes.captured_by_then, outcomes.scored_by_then)
+    return min(1.0, len(counts) * min(mismatch(count, shares) for count in counts))
+
+
+def _state(
+    design: Design,
+    outcomes: Outcomes,
+    guardrails: Guardrails,
+    followed: Course,
+    split: float,
+) -> tuple[str, str | None, list[str]]:
+    scored = outcomes.scored
+    if guardrails.breaches:
+        return GUARDRAIL, CHAMPION, [*guardrails.breaches]
+    if split < BROKEN:
+        return SPLIT_BROKEN, None, [_broken(design, outcomes, split)]
+    if min(scored) < design.minimum:
+        said = f"nothing is decided before {design.minimum} records of each variant are labelled"
+        return RUNNING, None, [said]
+    return _decided(design, followed, sum(scored))
+
+
+def _decided(design: Design, followed: Course, records: int) -> tuple[str, str | None, list[str]]:
+    p, difference, low, high = (float(one[-1]) for one in followed[1:])
+    if p <= design.alpha and difference:
+        better = (CHALLENGER_BETTER, CHALLENGER) if difference > 0 else (CHAMPION_BETTER, CHAMPION)
+        return *better, [f"p = {p:.2g}, at or below {design.alpha:g}"]
+    if -design.smallest <= low and high <= design.smallest:
+        said = f"the difference is within ±{design.smallest:g}, the smallest that is worth finding"
+        return NO_DIFFERENCE, None, [said]
+    known = f"p = {p:.2g}, above {design.alpha:g}"
+    if records >= design.most:
+        return UNDECIDED, None, [f"{known}, and {design.most} records were to be enough"]
+    return RUNNING, None, [known]
+
+
+def _broken(design: Design, outcomes: Outcomes, split: float) -> str:
+    captured, scored = outcomes.captured_by_then, outcomes.scored_by_then
+    return (
+        f"the challenger was to get {design.share:.1%} of the requests, but has {captured[1]} of "
+        f"{sum(captured)} captured and {scored[1]} of {sum(scored)} labelled records: "
+        f"p = {split:.2g}"
+    )
+
+
+def _standing(design: Design, outcomes: Outcomes, followed: Course) -> Iterator[str]:
+    champion, challenger = outcomes.scored
+    known = f"{champion} records of the champion and {challenger} of the challenger are labelled"
+    yield f"{champion} pairs are labelled" if design.shadow else known
+    if not all(outcomes.scored):
+        return
+    difference, low, high = (float(one[-1]) for one in followed[2:])
+    said = f"the challenger's mean score less the champion's is {difference:+.4g}"
+    if math.isinf(low):
+        yield f"{said}; how sure that is nobody knows while all scores are equal"
+    else:
+        sure = f"at {1 - design.alpha:.4g} confidence, however often one looks"
+        yield f"{said}, between {low:+.4g} and {high:+.4g} {sure}"

@@ -1,0 +1,189 @@
+"""How an A/B stands, and what is done about it: looks that may be taken at any time.
+
+Goes in: an endpoint. Comes out: a `Look`: the design, what became known of both variants, what the
+guardrails say, the verdict. It looks and, if asked to watch, acts: what speaks for the champion
+rolls back by itself, what speaks for the challenger promotes it through the gates, if it may.
+Looking changes nothing, and costs no certainty: the test stays right however often one looks.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from mims.errors import InputError
+from mims.governance.ab import experiment, guardrails, judging, outcomes
+from mims.governance.ab.endpoint import look as stand
+from mims.governance.drift.cloudwatch import cloudwatch
+from mims.governance.everyday import instant
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from mims.governance.ab.design import Design
+    from mims.governance.ab.endpoint import Standing
+    from mims.governance.ab.experiment import Ended
+    from mims.governance.ab.guardrails import Guardrails
+    from mims.governance.ab.judging import Verdict
+    from mims.governance.ab.outcomes import Outcomes
+    from mims.governance.deploy import Patience
+    from mims.governance.gates.file import GateFile
+    from mims.governance.registry import Registry
+    from mims.governance.versions import Version
+
+
+@dataclass(frozen=True)
+class Look:
+    """An A/B at a time."""
+
+    design: Design
+    standing: Standing
+    champion: Version
+    challenger: Version
+    outcomes: Outcomes
+    guardrails: Guardrails
+    verdict: Verdict
+    at: datetime
+
+
+def status(registry: Registry, endpoint: str) -> Look:
+    """Look at the A/B behind an endpoint.
+
+    Raises:
+        InputError: none runs there, or what was captured lies nowhere.
+        ServiceError: a service refused.
+
+    """
+    standing = stand(registry, endpoint)
+    design = standing.design
+    if design is None:
+        raise InputError(f"no A/B runs behind endpoint {endpoint}")
+    at = datetime.now(UTC)
+    known = outcomes.outcomes(design, registry)
+    watched = guardrails.look(cloudwatch(registry.region), design, now=at)
+    return Look(
+        design=design,
+        standing=standing,
+        champion=registry.version(design.champion),
+        challenger=registry.version(design.challenger),
+        outcomes=known,
+        guardrails=watched,
+        verdict=judging.verdict(design, known, watched),
+        at=at,
+    )
+
+
+def watch(
+    registry: Registry,
+    endpoint: str,
+    *,
+    promote: GateFile | None = None,
+    reason: str,
+    every: float | None = 60.0,
+    patience: Patience | None = None,
+    dry_run: bool = False,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Iterator[tuple[Look, Ended | None]]:
+    """Look again and again, until it is decided, and act; give each look, and the end.
+
+    `promote`: the gates through which a better challenger goes to Production; without them it is
+    only told of. `every`: seconds between two looks; None looks once.
+
+    Raises:
+        InputError: none runs there, or the stages forbid what is to be done.
+        ServiceError: a service refused.
+
+    """
+    while True:
+        seen = status(registry, endpoint)
+        better = seen.verdict.state == judging.CHALLENGER_BETTER
+        ended = None
+        if seen.verdict.ended and (promote or not better):
+            ended = experiment.stop(
+                registry,
+                endpoint,
+                promote=promote if better else None,
+                reason=why(seen.verdict, reason),
+                patience=patience,
+                dry_run=dry_run,
+            )
+        yield seen, ended
+        if seen.verdict.ended or every is None:
+            return
+        sleep(every)
+
+
+def why(verdict: Verdict, reason: str) -> str:
+    """What the audit trail says of an end that nobody asked for by hand."""
+    return f"A/B, {verdict.state}: {'; '.join(verdict.reasons[:2])}; {reason}".rstrip("; ")
+
+
+def report(seen: Look) -> dict[str, Any]:
+    """A look as plain data, for programs and for people's tables alike."""
+    design, verdict, known, watched = seen.design, seen.verdict, seen.outcomes, seen.guardrails
+    course = verdict.course
+    last = len(course.records) - 1
+
+    def latest(values: Any) -> float | None:
+        return _finite(values[last]) if last >= 0 else None
+
+    arms = zip(
+        ("champion", "challenger"),
+        (seen.champion, seen.challenger),
+        (design.champion_variant, design.challenger_variant),
+        (1.0 if design.shadow else round(1 - design.share, 12), design.share),
+        strict=True,
+    )
+    return {
+        "endpoint": design.endpoint,
+        "status": seen.standing.status,
+        "state": verdict.state,
+        "ended": verdict.ended,
+        "winner": verdict.winner,
+        "reasons": [*verdict.reasons],
+        "advice": verdict.advice,
+        **{
+            role: {
+                "version": version.name,
+                "stage": version.stage,
+                "variant": variant,
+                "share": share,
+                "captured": known.captured[at],
+                "scored": known.scored[at],
+                "requests": watched.requests[at],
+                "failed": watched.failed[at],
+                "latency_ms": watched.latency[at] if watched.latency else None,
+            }
+            for at, (role, version, variant, share) in enumerate(arms)
+        },
+        "p": latest(course.p),
+        "difference": latest(course.difference),
+        "low": latest(course.low),
+        "high": latest(course.high),
+        "split_p": verdict.split,
+        "errors_p": watched.p,
+        "breaches": [*watched.breaches],
+        "design": {
+            "score": design.score,
+            "smallest": design.smallest,
+            "alpha": design.alpha,
+            "minimum": design.minimum,
+            "most": design.most,
+            "error_rise": design.error_rise,
+            "latency_ratio": design.latency_ratio,
+            "shadow": design.shadow,
+            "capture": design.capture,
+            "labels": design.labels,
+            "started": instant(design.started),
+            "former": design.former,
+        },
+        "at": instant(seen.at),
+    }
+
+
+def _finite(value: Any) -> float | None:
+    """A number as JSON knows it: not a number and infinity are none."""
+    number = float(value)
+    return number if number - number == 0 else None

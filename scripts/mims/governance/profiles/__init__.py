@@ -1,0 +1,1 @@
+"""What fields look like: tables of any size, summed up field by field."""
