@@ -66,11 +66,14 @@ def hosts(endpoint: str, seed: int) -> Iterator[None]:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="traffic-"))
             package = Path(folder, "model.tar.gz")
             version.model.download(package)
+            said = stack.enter_context(Path(folder, "log").open("w"))
             servers[variant["ModelName"]] = stack.enter_context(
-                verify.served(package, version.environment)
+                verify.served(package, version.environment, said)
             )
-        _tell({"region": sagemaker.meta.region_name, "servers": servers, "seed": seed})
+        region = sagemaker.meta.region_name
+        _tell({"region": region, "servers": servers, "seed": seed})
         yield
+        _tell({"region": region}, "/local-aws/endpoints/flush")
 
 
 def send(endpoint: str, birds: Sequence[penguins.Bird], count: int, seed: int) -> list[Any]:
@@ -135,7 +138,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with hosts(options.endpoint, options.seed):
             labels = send(options.endpoint, birds, options.requests, options.seed)
-            _tell({}, "/local-aws/endpoints/flush")
         if options.labels:
             keep(labels, options.labels, options.seed)
     except VerificationError as error:

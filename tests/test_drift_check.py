@@ -355,9 +355,9 @@ def test_the_json_has_what_it_says() -> None:
 def test_text_tells_what_drifted_first() -> None:
     made = checked({"age": LATER + 8, "town": TOWNS[:2000]})
     lines = text(replace(made, baseline="s3://b/k", notes=("one\x1b[31m",))).splitlines()
-    assert lines[0] == "penguins: drift of 2,000 records, against s3://b/k"
-    assert "age" in lines[3]
-    assert "distribution" in lines[3]
+    assert lines[:2] == ["penguins: drift of 2,000 records", "baseline: s3://b/k"]
+    assert "age" in lines[4]
+    assert "distribution" in lines[4]
     assert lines[-2] == "quiet: 1 field, by 3 tests at alpha 0.01"
     assert lines[-1] == r"note: one\x1b[31m"
 

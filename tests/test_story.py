@@ -29,7 +29,7 @@ GROUP = "PalmerPenguins-HeavyPenguin"
 _ASSUME = re.compile(r"export \$\(aws sts assume-role .*--role-session-name (\w+)")
 _TRAIN = re.compile(r"ROUNDS=(\d+) bash docker/chain.sh")
 # By what a command says, it ends with this.
-_CODES = {" is refused: ": 1, "\ndrift: ": 4}
+_CODES = {" is refused: ": 1, ": drift of ": 4}
 
 
 @dataclass

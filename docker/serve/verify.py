@@ -26,7 +26,7 @@ from contextlib import contextmanager
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -73,13 +73,18 @@ def verify(arn: str) -> dict[str, Any]:
 
 
 @contextmanager
-def served(package: Path, environment: Mapping[str, str]) -> Iterator[str]:
-    """Serve a package in a process of its own; gives its URL once the model is loaded."""
+def served(
+    package: Path, environment: Mapping[str, str], log_to: IO[str] | None = None
+) -> Iterator[str]:
+    """Serve a package in a process of its own; gives its URL once the model is loaded.
+
+    Its log goes to a file, else to our stderr.
+    """
     own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     own["TMPDIR"] = str(package.parent)  # what it leaves when it crashes goes with our own
     command = [sys.executable, str(SERVER), "--package", str(package), "--port", "0"]
     with subprocess.Popen(  # noqa: S603 - our own command
-        command, stdout=subprocess.PIPE, text=True, env={**own, **environment}
+        command, stdout=subprocess.PIPE, stderr=log_to, text=True, env={**own, **environment}
     ) as process:
         too_long = threading.Timer(START_SECONDS, process.kill)
         try:

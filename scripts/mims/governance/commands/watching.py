@@ -322,7 +322,7 @@ def _baseline_of(
     assert registry  # noqa: S101 - a version or a file was named
     assert version  # noqa: S101
     file, profile = baselines.find(registry, version)
-    digest = f" (SHA-256 {file.sha256})" if file.sha256 else ""
+    digest = f" (SHA-256 {file.sha256})" if file.sha256 and file.sha256 not in file.uri else ""
     return Baseline(profile, f"{file.uri}{digest}", quality)
 
 

@@ -29,6 +29,8 @@ def text(report: Report) -> str:
 def _lines(report: Report) -> Iterator[str]:
     drifted = [one for one in report.findings if one.drifted]
     yield _head(report)
+    if report.baseline:
+        yield printable(f"baseline: {report.baseline}")
     if drifted:
         yield table(_COLUMNS, map(_row, drifted))
     if report.findings:
@@ -42,9 +44,8 @@ def _lines(report: Report) -> Iterator[str]:
 def _head(report: Report) -> str:
     said = _VERDICTS.get(report.verdict, report.verdict)
     of = f" of {report.records:,} records" if report.records else ""
-    against = f", against {report.baseline}" if report.baseline else ""
     subject = f"{report.subject}: " if report.subject else ""
-    return printable(f"{subject}{said}{of}{against}")
+    return printable(f"{subject}{said}{of}")
 
 
 def _row(one: Finding) -> tuple[str, ...]:

@@ -18,7 +18,6 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from mims import __version__
 from mims.errors import InputError
 from mims.governance.report_shapes import number
 from mims.registration.parameters import shown
@@ -95,7 +94,6 @@ class Profile:
             "features": [_feature(one) for one in self.inputs.values()],
             "mims": {
                 "format": FORMAT,
-                "tool": f"mims {__version__}",
                 "source": dict(self.source),
                 "records": self.records,
                 "inputs": [_exact(one) for one in self.inputs.values()],
