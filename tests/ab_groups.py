@@ -21,8 +21,10 @@ from mims.governance.ab.planning import Wish
 from mims.governance.deploy import Patience, Variant, deploy, describe
 from mims.governance.gates.file import GateFile
 from mims.governance.registry import Registry
+from registration_inputs import PACKAGE
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from mims.governance.ab.design import Design
@@ -53,9 +55,14 @@ def gates(group: str, auc: float = 0.9) -> GateFile:
     return GateFile.parse(GATES.format(group=group, auc=auc))
 
 
-def a_group(root: Path) -> Group:
-    champion = register_version(root / "1")
-    challenger = register_version(root / "2")
+def a_group(
+    root: Path,
+    champions: Mapping[str, bytes] = PACKAGE,
+    challengers: Mapping[str, bytes] = PACKAGE,
+) -> Group:
+    """Make it; of packages with these files."""
+    champion = register_version(root / "1", package=champions)
+    challenger = register_version(root / "2", package=challengers)
     registry, by = Registry(REGION), gates(champion.group)
     approved = {"ModelApprovalStatus": "Approved"}
     registry.update(champion, ModelLifeCycle=_life("Production", "Deployed"), **approved)

@@ -70,7 +70,7 @@ def a_look(
         breaches=breaches,
         notes=(),
     )
-    standing = Standing("fraud", "InService", {"EndpointConfigName": "fraud-1-2"}, {}, {}, made)
+    standing = Standing("fraud", "InService", {"EndpointConfigName": "fraud-1-2"}, {}, {}, made, {})
     return Look(
         design=made,
         standing=standing,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import boto3
 import pytest
 
 from ab_groups import (
@@ -21,12 +22,14 @@ from ab_groups import (
 )
 from governance_versions import REGION
 from mims.errors import EXIT_DONE, EXIT_INPUT, EXIT_USAGE
+from mims.governance import stages
 from mims.governance.ab import guardrails, watching
 from mims.governance.ab.endpoint import look
 from mims.governance.command import main
 from mims.governance.decisions import History
 from mims.governance.drift.cloudwatch import cloudwatch
 from mims.governance.registry import Registry
+from traffic import settled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -185,6 +188,44 @@ def test_stop_by_hand(said: Said, group: Group) -> None:
     )
     assert (report["done"], report["version"]) == ("promoted", group.challenger.name)
     said("status", "fraud", code=EXIT_INPUT)
+
+
+def test_weights_that_somebody_has_changed_end_it(said: Said, group: Group) -> None:
+    """The test stands on the split: with another one it would find what is not there."""
+    start(said, group, "--minimum", "300")
+    answered(design(), right=(0.7, 0.95), records=1500)
+    change: Any = {"VariantName": design().challenger_variant, "DesiredWeight": 0.25}
+    sagemaker = boto3.client("sagemaker")
+    sagemaker.update_endpoint_weights_and_capacities(
+        EndpointName="fraud", DesiredWeightsAndCapacities=[change]
+    )
+    settled(sagemaker, "fraud")
+
+    report = json.loads(said("status", "fraud", "--json"))
+
+    assert (report["state"], report["winner"]) == ("split broken", None)
+    assert report["reasons"][0].startswith(
+        "the endpoint gives the challenger 0.3333 of the traffic by now, not the 0.5"
+    )
+    watch(said, "--promote", "--gates", "gates.yaml", "--once")
+    assert served() == group.config
+
+
+def test_what_became_of_the_versions_meanwhile_is_told(said: Said, group: Group) -> None:
+    start(said, group)
+    name, registry = group.challenger.name, Registry(REGION)
+    stages.reject(registry, name, reason="biased")
+    wanted = f"{name} is Rejected, in Staging, by now, and can't be promoted: roll back"
+    assert wanted in said("status", "fraud")
+
+    registry.update(group.champion, ModelLifeCycle={"Stage": "Archived", "StageStatus": "Retired"})
+    assert f"{group.champion.name} is in Archived by now: roll back" in said("status", "fraud")
+
+    boto3.client("sagemaker").delete_model_package(ModelPackageName=group.challenger.arn)
+    said("status", "fraud", code=EXIT_INPUT)
+    assert main(["ab", "watch", "fraud", "--once", *WHY]) == EXIT_INPUT
+    said("stop", "fraud", "--roll-back", *WHY, *QUICKLY)
+    assert served() == group.config
 
 
 def test_looking_only_looks(said: Said, group: Group, asked: list[str]) -> None:

@@ -93,7 +93,22 @@ def test_all_that_is_wrong_with_tags_is_said_at_once() -> None:
         "tag mims:ab:share: is missing",
         "tag mims:ab:most: 'many' is no int",
         "tag mims:ab:shadow: 'perhaps' is no bool",
+        (
+            "put back what they were; or give the endpoint its former configuration by hand "
+            "(UpdateEndpoint), and then run mims-registry ab stop ENDPOINT --roll-back"
+        ),
     ]
+
+
+@pytest.mark.parametrize(
+    "change", [{"share": "0.5"}, {"alpha": "0.2"}, {"minimum": "1"}, {"labels": "s3://mims-x/y"}]
+)
+def test_a_design_that_somebody_has_changed_by_hand(change: dict[str, str]) -> None:
+    """What it says could be, and the rules are no longer those that it began with."""
+    tags = design().tags() | {PREFIX + name: value for name, value in change.items()}
+
+    with pytest.raises(InputError, match="somebody has changed them since the A/B began"):
+        Design.of(tags)
 
 
 # What no A/B can be, and how that is said.

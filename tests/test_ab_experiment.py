@@ -34,6 +34,7 @@ from mims.governance.ab.endpoint import look
 from mims.governance.decisions import History, OvertakenError
 from mims.governance.deploy import Variant, deploy
 from mims.governance.registry import Registry
+from traffic import settled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -130,6 +131,26 @@ def test_the_challenger_runs_as_the_champion_does_unless_told(group: Group) -> N
     assert model["ExecutionRoleArn"] == ROLE
 
 
+def test_an_endpoint_that_was_scaled_keeps_its_instances(group: Group) -> None:
+    """The configuration says 2, and there are 7 by now: a busy endpoint must not lose five."""
+    sagemaker = boto3.client("sagemaker")
+    scaled: Any = {
+        "VariantName": config()["ProductionVariants"][0]["VariantName"],
+        "DesiredInstanceCount": 7,
+    }
+    sagemaker.update_endpoint_weights_and_capacities(
+        EndpointName=ENDPOINT, DesiredWeightsAndCapacities=[scaled]
+    )
+    settled(sagemaker, ENDPOINT)
+
+    start(group, instances=1)
+
+    counts = [one["InitialInstanceCount"] for one in config()["ProductionVariants"]]
+    assert counts == [7, 1]
+    stop(group, promote=True)
+    assert [one["InitialInstanceCount"] for one in config()["ProductionVariants"]] == [7]
+
+
 def test_how_many_records_are_needed_is_known_by_the_accuracy(group: Group) -> None:
     """The champion's accuracy is 0.91: a score of 0 or 1 has the variance 0.91 * 0.09."""
     made = start(group, dry_run=True)
@@ -154,6 +175,19 @@ def test_a_shadow_gets_copies_and_answers_nobody(group: Group) -> None:
     assert stop(group, promote=True).done == "promoted"
     assert weights() == {"2": 1.0}
     assert not config().get("ShadowProductionVariants")
+
+
+def test_of_a_shadow_each_copy_is_a_pair_whatever_the_share(group: Group) -> None:
+    """Two scores a pair, whose difference varies as both do: 2 * 0.91 * 0.09."""
+    made = [start(group, dry_run=True, shadow=True, traffic=t).needed for t in (0.1, 0.5, 1e-3)]
+    evenly = start(group, dry_run=True, traffic=0.5).needed
+
+    assert len(set(made)) == 1
+    assert made[0]
+    assert evenly
+    assert made[0] == pytest.approx(evenly, rel=0.05)
+    rare = start(group, dry_run=True, shadow=True, traffic=0.1, smallest=0.5, minimum=1000)
+    assert rare.design.most == 4000  # of each 1000, and as many again
 
 
 def test_a_dry_run_changes_nothing(group: Group) -> None:
@@ -323,6 +357,12 @@ def test_tags_that_somebody_has_changed(group: Group) -> None:
 
     with pytest.raises(InputError, match=r"tag mims:ab:share: 'most' is no float"):
         stop(group)
+
+
+def test_a_name_that_no_endpoint_can_have(group: Group) -> None:
+    with pytest.raises(InputError, match="endpoint 'fraud_live': must be up to 63 letters"):
+        look(Registry(REGION), "fraud_live")
+    assert group
 
 
 # How the endpoint refuses both variants, and what the error says.

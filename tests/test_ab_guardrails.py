@@ -32,7 +32,7 @@ ERRORS = (
     "requests: failures in them are not known"
 )
 LATENCY = (
-    "latency: in no period had both variants 20 requests and a ModelLatency: it is not watched"
+    "latency: in no period had both variants 200 requests and a ModelLatency: it is not watched"
 )
 
 
@@ -110,14 +110,14 @@ def test_a_breach_tells_how_far() -> None:
 @pytest.mark.parametrize(
     ("requests", "latency", "slow"),
     [
-        ([(90, 30)] * 5, [(10, 16)] * 5, 5),
-        ([(90, 30)] * 5, [(10, 14)] * 5, 0),  # within the ratio
-        ([(90, 30)] * 5, [(10, 16), (10, 16), (10, 10), (10, 16), (10, 16)], 2),
-        ([(90, 30)] * 5, [(0, 0)] * 5, 0),
+        ([(900, 300)] * 5, [(10, 16)] * 5, 5),
+        ([(900, 300)] * 5, [(10, 14)] * 5, 0),  # within the ratio
+        ([(900, 300)] * 5, [(10, 16), (10, 16), (10, 10), (10, 16), (10, 16)], 2),
+        ([(900, 300)] * 5, [(0, 0)] * 5, 0),
         # of so few requests a percentile says nothing, neither way
-        ([(90, 19)] * 5, [(10, 99)] * 5, 0),
-        ([(90, 30), (90, 5), (90, 30), (90, 30)], [(10, 16), (10, 1), (10, 16), (10, 16)], 3),
-        ([(90, 30)] * 4, [(10, 16), (10, NAN), (10, 16), (10, 16)], 3),
+        ([(900, 199)] * 5, [(10, 99)] * 5, 0),
+        ([(900, 300), (90, 5), (900, 300), (900, 300)], [(10, 16), (10, 1), (10, 16), (10, 16)], 3),
+        ([(900, 300)] * 4, [(10, 16), (10, NAN), (10, 16), (10, 16)], 3),
     ],
 )
 def test_latency(requests: Sequence[Any], latency: Sequence[Any], slow: int) -> None:
@@ -142,7 +142,7 @@ def test_latency(requests: Sequence[Any], latency: Sequence[Any], slow: int) -> 
             ["guardrails: in no period had both variants requests: nothing is watched"],
         ),
         (
-            periods([(90, 90)] * 3, [(0, 0), (0, NAN), (0, 0)]),
+            periods([(900, 900)] * 3, [(0, 0), (0, NAN), (0, 0)]),
             [ERRORS],
         ),
         (
@@ -199,10 +199,10 @@ def put(
 
 def traffic(client: CloudWatchClient, start: datetime, minutes: int, **challenger: Any) -> None:
     quick = [10.0] * 19 + [50.0]
-    usual: dict[str, Any] = {"requests": 30, "failed": 0, "milliseconds": quick}
+    usual: dict[str, Any] = {"requests": 300, "failed": 0, "milliseconds": quick}
     for minute in range(minutes):
         at = start + timedelta(minutes=minute, seconds=30)
-        put(client, "penguins-1", at, requests=60, failed=0, milliseconds=quick)
+        put(client, "penguins-1", at, requests=600, failed=0, milliseconds=quick)
         put(client, "penguins-2", at, **(usual | challenger))
 
 
@@ -217,18 +217,18 @@ def test_cloudwatch_is_asked_for_each_variant(cloudwatch: CloudWatchClient) -> N
 
     found = looked(cloudwatch, STARTED, 3.9)
 
-    assert found.requests == (180, 90)
+    assert found.requests == (1800, 900)
     assert found.failed == (0, 0)
     assert found.latency == pytest.approx((10.0, 10.0), rel=5)
     assert (found.breaches, found.notes) == ((), ())
 
 
 def test_a_challenger_that_fails_is_found_in_cloudwatch(cloudwatch: CloudWatchClient) -> None:
-    traffic(cloudwatch, STARTED, 3, failed=10)
+    traffic(cloudwatch, STARTED, 3, failed=100)
 
     found = looked(cloudwatch, STARTED, 3)
 
-    assert found.failed == (0, 30)
+    assert found.failed == (0, 300)
     assert len(found.breaches) == 1
 
 
@@ -240,6 +240,40 @@ def test_a_challenger_that_is_slow_is_found_in_cloudwatch(cloudwatch: CloudWatch
     (breach,) = found.breaches
     assert breach.startswith("latency: in 3 periods running the challenger's 95th percentile was")
     assert breach.endswith("more than 1.5 times the champion's")
+
+
+def test_where_few_requests_come_latency_is_watched_by_longer_periods(
+    cloudwatch: CloudWatchClient,
+) -> None:
+    """50 a minute: of so few a percentile is chance; five minutes have 250."""
+    slow = [10.0] * 15 + [400.0] * 5
+    traffic(cloudwatch, STARTED, 15, requests=50, milliseconds=slow)
+
+    assert looked(cloudwatch, STARTED, 14.9).breaches == ()
+    (breach,) = looked(cloudwatch, STARTED, 15).breaches
+    assert breach.startswith("latency: in 3 periods running")
+    assert looked(cloudwatch, STARTED, 15, period=60).breaches == ()
+
+
+@pytest.mark.parametrize("requests", [(200, 200), (1800, 200)])
+def test_equal_variants_are_not_taken_for_slow_ones(requests: tuple[int, int]) -> None:
+    """Thirty days of times with a long tail: one in a hundred takes six times the median."""
+    random, minutes = np.random.default_rng(5), 30 * 1440
+    times = [
+        # the smallest of the largest 5 %: an order statistic of that many uniform ones
+        np.exp(
+            0.8 * stats.norm.ppf(random.beta(np.ceil(0.95 * n), n - np.ceil(0.95 * n) + 1, minutes))
+        )
+        for n in requests
+    ]
+    given = Periods(
+        (STARTED,) * minutes,
+        np.tile(np.array(requests, float), (minutes, 1)),
+        np.zeros((minutes, 2)),
+        np.column_stack(times),
+    )
+
+    assert judged(design(), given).breaches == ()
 
 
 @pytest.mark.parametrize(

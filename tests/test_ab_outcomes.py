@@ -54,7 +54,13 @@ def test_what_is_of_another_time_or_variant_does_not_count(tmp_path: Path) -> No
 
     assert (found.captured, found.scored, found.unused) == ((1, 0), (1, 0), 3)
     assert found.scores.tolist() == [1]
-    assert found.notes == ("nothing is captured of penguins-2 since 2026-03-02T14:00:00+00:00",)
+    assert found.notes == (
+        "nothing is captured of penguins-2 since 2026-03-02T14:00:00+00:00",
+        (
+            "3 of 4 labels are of no request that was captured, so far: a label names the "
+            "InferenceId that the client sent, or the capture's eventId"
+        ),
+    )
 
 
 def test_what_comes_twice_counts_once_or_not_at_all(tmp_path: Path) -> None:
@@ -85,6 +91,21 @@ def test_an_inference_id_joins_as_well_as_an_event_id(tmp_path: Path) -> None:
     labels(tmp_path, [label("order 7", "1"), label("y", "1"), label("z", "0")])
 
     assert outcomes(here(tmp_path)).scores.tolist() == [1, 1, 0]
+
+
+def test_the_split_begins_with_the_challengers_first_answer(tmp_path: Path) -> None:
+    """The endpoint took twenty minutes to get there, and captured to the same place before."""
+    before = [answer(f"old-{i}", after=i % 20) for i in range(500)]
+    champion = [answer(f"a{i}", after=20 + i) for i in range(9)]
+    captured(tmp_path, 1, [*before, *champion])
+    captured(tmp_path, 2, [answer("b", after=20), answer("c", after=30)])
+    labels(tmp_path, [label(name, "1") for name in ("old-7", "a0", "b", "c")])
+
+    found = outcomes(here(tmp_path))
+
+    assert found.captured == (9, 2)
+    assert found.scored == (1, 2)
+    assert found.captured_by_then == (8, 1)
 
 
 def test_whatever_cannot_be_read_is_told_and_stops_nothing(tmp_path: Path) -> None:
@@ -221,6 +242,9 @@ def test_s3_needs_a_region() -> None:
         ("correct", '{"predictions": [{"score": 0.2, "predicted_label": 1}]}', "JSON", "1", 1),
         ("correct", "true", "JSON", "1", 1),
         ("correct", '{"species": "Gentoo"}', "JSON", "Gentoo", 1),
+        ("correct", "heavy,0.93", "CSV", "heavy", 1),  # as docker/train's model answers
+        ("correct", "heavy,0.93", "CSV", "light", 0),
+        ("correct", '{"predictions": [{"weight_class": "heavy", "p": 0.9}]}', "JSON", "heavy", 1),
         ("error", "2.5", "CSV", "3", -0.5),
         ("error", '{"predictions": [4.5]}', "JSON", "3", -1.5),
         ("label", "whatever", "CSV", "12.5", 12.5),
@@ -238,6 +262,8 @@ def test_scores(by: str, response: str, kind: str, text: str, expected: float) -
         ("error", "1,2", "CSV", "1", "has 2 values, where one was to be predicted"),
         ("correct", "", "CSV", "1", "has no data"),
         ("correct", "null", "JSON", "1", "has no data"),
+        ("correct", "Gentoo,Adelie,0.1", "CSV", "Gentoo", "has 2 values that are no numbers"),
+        ("correct", '{"a": "Gentoo", "b": "Adelie"}', "JSON", "Gentoo", "is an object without any"),
         ("correct", "0.1,0.9", "CSV", "Gentoo", "its label is no position of one"),
         ("correct", "0.1,0.9", "CSV", "2", "its label is no position of one"),
         ("correct", "[[1], [2]]", "JSON", "1", "answers 2 records at once"),

@@ -98,6 +98,9 @@ ROW = {"bill": "39.1", "depth": "18.7", "island": "Biscoe"}
         ("39.1,18.7,Biscoe\r\n", {}),
         ('39.1,18.7,"Biscoe"', {}),
         ("bill,depth,island\n39.1,18.7,Biscoe\n", {}),  # a client's header
+        ("island,bill,depth\nBiscoe,39.1,18.7\n", {}),  # in the client's own order
+        ("bill, depth, island\n39.1,18.7,Biscoe\n", {}),
+        ('"depth","island","bill"\r\n18.7,"Biscoe",39.1\r\n', {}),
         ("\ufeff39.1,18.7,Biscoe", {}),
         ("39.1,18.7,Biscoe", {"encoding": "BASE64"}),
         ("39.1,18.7,Biscoe", {"encoding": "BASE64", "content_type": "text/csv; charset=utf-8"}),
@@ -286,6 +289,29 @@ def test_new_fields_are_columns_of_their_own(tmp_path: Path) -> None:
     assert list(asked[0]) == [*INPUTS, "sex", "age"]
 
 
+def test_a_header_tells_of_fields_that_are_new_or_vanished(tmp_path: Path) -> None:
+    found = ["id,island,depth,bill\n7,x,2,1", "island,bill\nx,1\ny,2", "depth,bill\n2,1,9"]
+    captures.write(tmp_path, [captures.line(data, "1\n2"[: data.count("\n")]) for data in found])
+    asked, _, unread = read(tmp_path)
+    assert asked == [
+        {"bill": "1", "depth": "2", "island": "x", "id": "7"},
+        {"bill": "1", "depth": None, "island": "x", "id": None},
+        {"bill": "2", "depth": None, "island": "y", "id": None},
+    ]
+    assert list(unread.reasons) == ["has 3 values, its header 2"]
+
+
+def test_names_that_never_end_take_little_memory(tmp_path: Path) -> None:
+    """A client that puts an id in the name of a field: each would be a column."""
+    row = '{{"bill": 1, "depth": 2, "island": "x", "{}": 1}}'
+    every = (captures.line(row.format(at), "1", encoding="JSON") for at in range(300))
+    captures.write(tmp_path, every)
+    asked, _, unread = read(tmp_path)
+    assert len(asked) == 300
+    assert list(asked[0]) == [*INPUTS, *map(str, range(100))]
+    assert unread.said() == ()
+
+
 def test_a_field_that_vanished_is_missing(tmp_path: Path) -> None:
     captures.write(tmp_path, [captures.line('{"bill": 1, "depth": 2}', "1", encoding="JSON")])
     asked, _, unread = read(tmp_path)
@@ -381,6 +407,9 @@ def payloads(draw: st.DrawFn, width: int) -> dict[str, str]:
         quoted = draw(st.booleans())
         end = draw(st.sampled_from(["", "\n", "\r\n", "\n\n"]))
         text = "\n".join(_as_csv(one, quoted=quoted) for one in found) + end
+        if draw(st.integers(0, 5)) == 0:
+            names = draw(st.permutations([*INPUTS, "new"])) if width > 1 else ["score"]
+            text = ",".join(names[:size]) + "\n" + text
     elif kind == "list":
         text = json.dumps({"instances": found}, ensure_ascii=draw(st.booleans()))
     else:

@@ -24,6 +24,7 @@ from mims.governance.decisions import (
     OvertakenError,
     append,
 )
+from mims.governance.download import download
 from mims.governance.drift import baselines
 from mims.governance.profiles.profile import Profile
 from mims.governance.registry import Registry
@@ -96,6 +97,15 @@ def test_a_baseline_is_stored_and_found(
     (decision,) = decisions(registry, version)
     assert (decision.phase, decision.arn, decision.reason) == (DONE, version.arn, sha256)
     assert decision.actor == registry.actor
+
+
+def test_a_download_of_everything_brings_it_along(
+    registry: Registry, version: Version, profile: Profile, tmp_path: Path
+) -> None:
+    baselines.store(registry, version, profile)
+    rows = download(registry, registry.version(version.name), tmp_path / "to", everything=True)
+    assert (tmp_path / "to/baseline.json").read_bytes() == baselines.content(profile)
+    assert all(row["verified"] for row in rows)
 
 
 def test_the_same_baseline_again_changes_nothing(

@@ -212,8 +212,10 @@ def test_outputs_are_tested_like_inputs() -> None:
 def test_of_free_text_only_what_is_missing_is_tested() -> None:
     before = Profile(1000, {"note": Field("note", TEXT, 1000, 10)})
     now = Profile(1000, {"note": Field("note", TEXT, 1000, 400)})
-    (one,) = compare(before, now).findings
+    made = compare(before, now)
+    (one,) = made.findings
     assert (one.test, one.drifted) == ("missing", True)
+    assert made.notes == ("inputs of which only what is missing is tested: note",)
 
 
 def test_counts_of_another_grid_are_refused() -> None:

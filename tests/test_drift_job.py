@@ -73,7 +73,7 @@ def test_drift_is_exit_code_4_and_named(root: Path, monkeypatch: pytest.MonkeyPa
     assert ended.message["status"] == "failed"  # so a schedule sees it
     assert ended.message["error"].startswith("drift in age, country, of 2,000 records")
     assert ended.report["verdict"] == "drift"
-    assert "Drift: age, country" in (ended.output / "report.html").read_text()
+    assert "Drift: country, age" in (ended.output / "report.html").read_text()
 
 
 def test_too_few_records(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

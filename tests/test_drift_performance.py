@@ -392,6 +392,22 @@ def test_labels_of_three_classes_are_no_binary_ones(tmp_path: Path) -> None:
     assert "labels that are not 1 are 0, 2: a binary task has one other" in made.part.notes
 
 
+def test_answers_that_are_called_otherwise_than_labels_are_no_wrong_ones(tmp_path: Path) -> None:
+    for name in "123":
+        (tmp_path / name).mkdir()
+    flags = [(i % 2, "true" if i % 2 else "false") for i in range(300)]
+    made = story(tmp_path / "1", flags, Task(BINARY, "score"), {"accuracy": 0.9})
+    assert verdict(made.part) == UNDECIDED
+    assert any("are 0, false, true: a binary task has one other" in one for one in made.part.notes)
+    named = Task(BINARY, "score", positive="True")
+    flags = [(one == "true", one) for _, one in flags]
+    assert story(tmp_path / "2", flags, named, {}).measures["accuracy"].value == 1
+    animals = [("cat" if i % 2 else "dog", i % 2) for i in range(300)]
+    made = story(tmp_path / "3", animals, Task(MULTICLASS, "score"), {"accuracy": 0.9})
+    assert verdict(made.part) == UNDECIDED
+    assert any("they have no class in common" in one for one in made.part.notes)
+
+
 def test_labels_and_captures_that_find_no_partner_are_counted(tmp_path: Path) -> None:
     labels, unread = read_all(
         tmp_path,

@@ -11,7 +11,7 @@ import boto3
 import pytest
 
 from governance_versions import JOB, OTHER, REGION, REPORTS, register_version
-from mims.errors import EXIT_DONE, EXIT_INPUT
+from mims.errors import EXIT_DONE, EXIT_INPUT, EXIT_USAGE
 from mims.governance.command import main
 from mims.governance.registry import Registry
 
@@ -173,6 +173,9 @@ def test_the_approval_pipeline_from_the_command_line(
     answer = ("pipeline", "answer", version.group, "--approve", "--reason", "reviewed")
     other = ("pipeline", "answer", f"{version.group}/9", *answer[3:])
     assert f"; {version.name} does" in said(*other, code=EXIT_INPUT)
+    neither = ("pipeline", "answer", version.group, "--reason", "reviewed")
+    assert "--approve or --refuse" in said(*neither, code=EXIT_USAGE)
+    assert f"{version.name}: would be refused" in said(*neither, "--refuse", "--dry-run")
     assert "would be approved" in said(*answer, "--dry-run")
     assert "approved" in said(*answer)
     assert "SUCCEEDED" in said("pipeline", "follow", execution, "--poll", "0.1")

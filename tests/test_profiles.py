@@ -400,7 +400,7 @@ def test_what_model_monitor_has_made_is_read() -> None:
     profile = Profile.from_json(MONITOR)
     churn, state, phone, nothing = profile.inputs.values()
     assert profile.records == 2333
-    assert (churn.edges, churn.counts) == ((below(0), 0.5, 1.0), (0, 2008, 325, 0))
+    assert (churn.edges, churn.counts) == ((below(0), below(0.5), 1.0), (0, 2008, 325, 0))
     assert (churn.mean, churn.low, churn.high) == (0.13930561508786969, 0.0, 1.0)
     assert (state.categories, state.missing) == ({"VA": 2000, "WV": 330}, 3)
     assert (phone.kind, nothing.kind, profile.outputs) == (TEXT, TEXT, {})
@@ -408,6 +408,21 @@ def test_what_model_monitor_has_made_is_read() -> None:
     counter.add_inputs(pa.table({"Churn": [0, 1], "State": ["VA", "NY"]}))
     assert counter.profile().inputs["Churn"].counts == (0, 1, 1, 0)
     assert counter.profile().inputs["State"].others == 1
+
+
+def test_a_whole_number_on_a_bound_of_model_monitor_lies_where_it_counted_it() -> None:
+    """Its buckets hold lower <= x < upper: counted otherwise, the very same data would drift."""
+    counts = [100, 100, 100, 100, 100, 100, 100, 100, 100, 200]  # 0 to 10, in ten buckets
+    buckets = [
+        {"lower_bound": float(at), "upper_bound": at + 1.0, "count": float(count)}
+        for at, count in enumerate(counts)
+    ]
+    told = {"common": {"num_missing": 0}, "distribution": {"kll": {"buckets": buckets}}}
+    feature = {"name": "n", "inferred_type": "Integral", "numerical_statistics": told}
+    made = Profile.from_json({"dataset": {"item_count": 1100}, "features": [feature]})
+    counter = Counter(made)
+    counter.add_inputs(pa.table({"n": [*range(11)] * 100}))
+    assert counter.profile().inputs["n"].counts == made.inputs["n"].counts
 
 
 def test_model_monitor_can_read_it(tmp_path: Path) -> None:

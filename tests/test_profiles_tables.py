@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from drift_data import birds, written
 from governance_versions import REGION
 from mims.errors import InputError, ServiceError
+from mims.governance.profiles import tables
 from mims.governance.profiles.columns import labels, numbers
 from mims.governance.profiles.json_lines import irregular, regular
 from mims.governance.profiles.tables import opened
@@ -33,8 +34,8 @@ SCRIPTS = Path(__file__).parents[1] / "scripts"
 
 
 def read(where: Any, registry: Registry | None = None, **options: Any) -> list[dict[str, Any]]:
-    with opened(str(where), registry, **options) as tables:
-        return [row for table in tables for row in table.to_pylist()]
+    with opened(str(where), registry, **options) as found:
+        return [row for table in found for row in table.to_pylist()]
 
 
 def wrong(where: Any, **options: Any) -> str:
@@ -87,8 +88,8 @@ def test_json_lines_of_all_sorts(tmp_path: Path) -> None:
 def test_objects_without_members_are_records_too(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text("{}\n{}\n")
-    with opened(str(path)) as tables:
-        assert sum(map(len, tables)) == 2
+    with opened(str(path)) as found:
+        assert sum(map(len, found)) == 2
 
 
 def test_a_folder_and_packed_files(tmp_path: Path) -> None:
@@ -101,8 +102,8 @@ def test_a_folder_and_packed_files(tmp_path: Path) -> None:
     for marker in ("_SUCCESS", ".part.crc", "_temporary/d.csv"):
         (folder / marker).touch()
     assert [row["y"] for row in read(folder)] == ["a", "d", "c"]
-    with opened(str(folder)) as tables:
-        about = tables.about()
+    with opened(str(folder)) as found:
+        about = found.about()
     assert (about["files"], about["names"]) == (3, ["a.csv", "c.json", "day=1/b.csv.gz"])
 
 
@@ -112,11 +113,23 @@ def test_the_index_of_pandas_is_no_column(tmp_path: Path) -> None:
     assert [*read(tmp_path / "a.parquet")[0]] == ["sex"]
 
 
+def test_wide_parquet_comes_in_fewer_records_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables, "_CELLS", 100)
+    made = pa.table({f"x{at}": [*range(25)] for at in range(10)})
+    pyarrow.parquet.write_table(made, tmp_path / "a.parquet")
+    with opened(str(tmp_path / "a.parquet")) as found:
+        portions = [*found]
+    assert max(map(len, portions)) == 10
+    assert pa.concat_tables(portions) == made
+
+
 def test_a_single_file_is_told_by_its_digest(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("x\na\n")
-    with opened(str(path)) as tables:
-        about = tables.about()
+    with opened(str(path)) as found:
+        about = found.about()
     printed = subprocess.run(["sha256sum", path], capture_output=True, text=True, check=True)
     assert about == {"files": 1, "names": ["a.csv"], "sha256": printed.stdout.split()[0]}
 
@@ -134,12 +147,21 @@ def test_a_single_file_is_told_by_its_digest(tmp_path: Path) -> None:
         ("a.parquet", b"PAR1 and so on", "a.parquet: is no parquet: "),
         ("a.dat", b"x\n1\n", "a.dat: its name tells no format: give --format csv or jsonl"),
         ("a.csv", b"x,y,x\n1,2,3\n", "a.csv: has two columns named x"),
+        (
+            "a.csv",
+            b"x;y\n1;2\n",
+            "its one column is named x;y: between values there must be a comma",
+        ),
         ("a.csv", b",x\n0,1\n", "its column 1 has no name (pandas writes its index so"),
         ("a.csv", b"1,2.5\n3,4\n", "its first line is numbers, no names: give --names a,b,c"),
         ("a.csv", b"x,y\n1,2\n3\n", "a.csv: is no csv: CSV parse error: Expected 2 columns, got 1"),
         ("a.csv", b"x,y\n1,\xff\n", "a.csv: is no csv: "),
         ("a.csv.gz", b"x,y\n1,2\n", "a.csv.gz: is no csv: "),
-        ("a.csv.gz", gzip.compress(b"x\n" + b"abc\n" * 999)[:-20], "a.csv.gz: is no csv: "),
+        (
+            "a.csv.gz",
+            gzip.compress(b"x\n" + b"abc\n" * 999, mtime=0)[:-20],
+            "a.csv.gz: is no csv: ",
+        ),
         ("a.jsonl", b'{"x": 1}\n{"x": 2\n[3]\n', "a.jsonl line 2: is no JSON: "),
         ("a.jsonl", b'{"x": 1}\n{"x": 2\n[3]\n', "a.jsonl line 3: must be an object, not [3]"),
         ("a.jsonl", b"[" * 100_000, "a.jsonl line 1: is no JSON: "),
@@ -239,9 +261,9 @@ def test_objects_in_s3(registry: Registry, s3: S3Client) -> None:
     for folder in ("s3://mims-models/in/train/", "s3://mims-models/in/train"):
         assert [row["x"] for row in read(folder, registry)] == ["1a", "2a"]
     assert read("s3://mims-models/in/trainer.csv", registry) == [{"x": "3a"}]
-    with opened("s3://mims-models/in/train/a.csv", registry) as tables:
-        assert tables.about()["names"] == ["s3://mims-models/in/train/a.csv"]
-        left = tables.sources[0].path.parent
+    with opened("s3://mims-models/in/train/a.csv", registry) as found:
+        assert found.about()["names"] == ["s3://mims-models/in/train/a.csv"]
+        left = found.sources[0].path.parent
         assert left.exists()
     assert not left.exists()
 

@@ -48,6 +48,11 @@ class Story:
         if rounds := _TRAIN.fullmatch(command):
             self._train(rounds[1])
             return None
+        command, _, last = command.partition(" | tail -")
+        said = self._run(command)
+        return "\n".join(said.rstrip("\n").split("\n")[-int(last) :]) if last else said
+
+    def _run(self, command: str) -> str:
         name, *arguments = shlex.split(command)
         arguments = [self._place(argument) for argument in arguments]
         if name == "mims-registry":

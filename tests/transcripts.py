@@ -18,6 +18,7 @@ _TIMES = (
     re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"),
     re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d"),
     re.compile(r"^sha256 [0-9a-f]{64}$", re.MULTILINE),  # of an audit record, which tells the time
+    re.compile(r" +[\d.]+ ms\b"),
 )
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import re
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mims.errors import InputError, ServiceError
 from mims.registration.aws import AwsError, asking, required
+from mims.registration.parameters import shown
 from mims.text import printable, without_secrets
 
 if TYPE_CHECKING:
@@ -38,6 +40,8 @@ IN_SERVICE, FAILED = "InService", "Failed"
 SETTLED = (IN_SERVICE, FAILED, "OutOfService", "UpdateRollbackFailed")
 NAME_LIMIT = 63  # characters of a model's, a configuration's, an endpoint's and a variant's name
 HOUR = 3600.0  # seconds
+S3_PLACE = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?")
+_ENDPOINT = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
 _LOOKS = 15.0  # seconds between two looks at an endpoint
 
 
@@ -159,13 +163,15 @@ def deploy(
     *,
     role: str,
     capture: str | None = None,
+    instead_of: str | None = None,
     probe: Probe | None = None,
     patience: Patience | None = None,
     dry_run: bool = False,
 ) -> Deployed:
     """Bring the endpoint into service with these variants and nothing else.
 
-    `capture` is an s3:// place: there SageMaker writes what is asked and answered (Data Capture).
+    `capture` is an s3:// place: there SageMaker writes what is asked and answered (Data Capture);
+    `instead_of` is the one configuration that may be replaced, if not any.
 
     Raises:
         InputError: variants that no endpoint can have.
@@ -174,13 +180,19 @@ def deploy(
         ServiceError: a service refused, or what it was asked to take back it did not.
 
     """
-    _check(endpoint, variants)
+    _check(endpoint, variants, capture)
     models = [
         model_request(version, role)
         for version in {v.version.arn: v.version for v in variants}.values()
     ]
     config = config_request(variants, role, capture)
-    return serve(client, endpoint, config, models, probe=probe, patience=patience, dry_run=dry_run)
+    return serve(
+        *(client, endpoint, config, models),
+        instead_of=instead_of,
+        probe=probe,
+        patience=patience,
+        dry_run=dry_run,
+    )
 
 
 def serve(
@@ -277,9 +289,15 @@ def describe(client: SageMakerClient, endpoint: str) -> Mapping[str, Any]:
     """Describe an endpoint; nothing, if there is none.
 
     Raises:
+        InputError: no endpoint can have that name.
         ServiceError: the service refused.
 
     """
+    if not _ENDPOINT.fullmatch(endpoint):
+        raise InputError(
+            f"endpoint {shown(endpoint)}: must be up to {NAME_LIMIT} letters and digits, with "
+            "hyphens between them"
+        )
     region = client.meta.region_name
     try:
         with asking("DescribeEndpoint", region, f"endpoint {endpoint}"):
@@ -382,8 +400,10 @@ def _create(client: SageMakerClient, operation: str, request: Mapping[str, Any])
             raise
 
 
-def _check(endpoint: str, variants: Sequence[Variant]) -> None:
+def _check(endpoint: str, variants: Sequence[Variant], capture: str | None) -> None:
     problems = [] if variants else [f"endpoint {endpoint}: needs a version at least"]
+    if capture and not S3_PLACE.fullmatch(capture):
+        problems.append(f"capture {shown(capture)}: must be s3://bucket/prefix")
     names = [variant.name for variant in variants]
     for variant in variants:
         name = variant.version.name

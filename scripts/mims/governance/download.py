@@ -11,6 +11,8 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from mims.errors import InputError, Problems
+from mims.governance.tags import OF_BASELINE
+from mims.governance.versions import File
 from mims.job import Progress
 from mims.outputs import Output, writing
 from mims.registration.artifacts import Digest
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from botocore.response import StreamingBody
 
     from mims.governance.registry import Registry
-    from mims.governance.versions import File, Version
+    from mims.governance.versions import Version
 
 MODEL = "model.tar.gz"
 CHUNK = 1 << 20  # bytes
@@ -34,11 +36,13 @@ _GONE = {"404", "NoSuchBucket", "NoSuchKey"}
 
 def files(version: Version) -> dict[str, File]:
     """A version's files, by names that nobody outside has chosen."""
+    uri, sha256 = (version.properties.get(name) for name in OF_BASELINE)
     known = {
         MODEL: version.model,
         "payload.tar.gz": version.payload,
         "variable_schema.json": version.schema,
         **{f"{place}.json": file for place, file in version.reports.items()},
+        "baseline.json": File(uri, sha256) if uri else None,
     }
     return {name: file for name, file in known.items() if file and file.uri}
 

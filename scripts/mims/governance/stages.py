@@ -281,7 +281,10 @@ def _check_free(desk: Desk, version: Version) -> None:
     by = f"{last.actor} at {last.at:%Y-%m-%d %H:%M:%S} UTC"
     if last.arn != version.arn:
         other = f"{desk.group}/{number(last.arn)}"
-        raise InputError(f"{other} is in an A/B, admitted by {by}: stop that one first")
+        raise InputError(
+            f"{other} is in an A/B, admitted by {by}: stop that one first, or reject {other} where "
+            "its endpoint is gone"
+        )
     if last.actor != desk.registry.actor and datetime.now(UTC) - last.at < LEASE:
         raise OvertakenError(
             f"{version.name} was admitted to an A/B by {by}, who may be starting it: run again "

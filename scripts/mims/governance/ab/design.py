@@ -12,13 +12,15 @@ Tags: 128 characters a key, 256 a value, of letters, digits, space and _ . : / =
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 import math
-import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from mims.errors import InputError
+from mims.governance.deploy import S3_PLACE
 from mims.registration.parameters import fits_metadata, shown
 from mims.text import listed
 
@@ -27,8 +29,12 @@ if TYPE_CHECKING:
 
 PREFIX = "mims:ab:"
 CORRECT, LABEL, ERROR = SCORES = ("correct", "label", "error")
-_S3 = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?")
 _FORMAT = "1"
+_DIGEST = "sha256"  # of all the others
+_WAY_OUT = (
+    "put back what they were; or give the endpoint its former configuration by hand "
+    "(UpdateEndpoint), and then run mims-registry ab stop ENDPOINT --roll-back"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,9 +99,9 @@ class Design:
     def tags(self) -> dict[str, str]:
         """The design as tags of the configuration."""
         given = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        return {PREFIX + "format": _FORMAT} | {
-            PREFIX + name.replace("_", "-"): _written(value) for name, value in given.items()
-        }
+        own = {name.replace("_", "-"): _written(value) for name, value in given.items()}
+        made = {"format": _FORMAT, **own, _DIGEST: _digest(own)}
+        return {PREFIX + name: value for name, value in made.items()}
 
     @classmethod
     def of(cls, tags: Mapping[str, str]) -> Design | None:
@@ -119,9 +125,15 @@ class Design:
                 problems.append(f"tag {PREFIX}{name}: is missing")
             except ValueError:
                 problems.append(f"tag {PREFIX}{name}: {shown(ours[name])} is no {field.type}")
+        if not problems and ours.get(_DIGEST) != cls(**read).tags()[PREFIX + _DIGEST]:
+            problems.append(f"tags {PREFIX}…: somebody has changed them since the A/B began")
         if problems:
-            raise InputError(*problems)
+            raise InputError(*problems, _WAY_OUT)
         return cls(**read).checked()
+
+
+def _digest(tags: Mapping[str, str]) -> str:
+    return hashlib.sha256(json.dumps(tags, sort_keys=True).encode()).hexdigest()
 
 
 def _written(value: Any) -> str:
@@ -179,7 +191,7 @@ def _places(design: Design) -> list[str]:
     problems = [
         f"{name} {shown(value)}: must be s3://bucket/prefix"
         for name, value in (("capture", design.capture), ("labels", design.labels))
-        if not _S3.fullmatch(value)
+        if not S3_PLACE.fullmatch(value)
     ]
     for key, value in design.tags().items():
         if not fits_metadata(value):

@@ -45,12 +45,24 @@ class Standing:
     endpoint: str
     status: str
     config: Mapping[str, Any]
-    """what DescribeEndpointConfig answers"""
+    """what DescribeEndpointConfig answers, but with as many instances as have been scaled to"""
     tags: Mapping[str, str]
     models: Mapping[str, Mapping[str, Any]]
     """what DescribeModel answers, by variant"""
     design: Design | None
     """of the A/B that runs"""
+    weights: Mapping[str, float]
+    """of each variant, as they are by now: somebody may have changed what the configuration says"""
+
+    @property
+    def share(self) -> float | None:
+        """The challenger's part of the traffic by now; None of a shadow, and where none runs."""
+        design = self.design
+        if design is None or design.shadow:
+            return None
+        variants = (design.champion_variant, design.challenger_variant)
+        champion, challenger = (self.weights.get(name, 0.0) for name in variants)
+        return challenger / (champion + challenger) if champion + challenger else None
 
     @property
     def name(self) -> str:
@@ -92,12 +104,7 @@ def look(registry: Registry, endpoint: str, patience: Patience | None = None) ->
     if not found:
         raise InputError(f"{region} has no endpoint {printable(endpoint)}")
     name = required(found, "EndpointConfigName", "DescribeEndpoint", region)
-    with asking("DescribeEndpointConfig", region, f"endpoint {endpoint}"):
-        config = client.describe_endpoint_config(EndpointConfigName=name)
-        arn = required(config, "EndpointConfigArn", "DescribeEndpointConfig", region)
-    with asking("ListTags", region, name):
-        pages = client.get_paginator("list_tags").paginate(ResourceArn=arn)
-        tags = {one["Key"]: one["Value"] for page in pages for one in page["Tags"]}
+    config, tags = _configured(registry, name)
     design = Design.of(tags)
     if design and design.endpoint != endpoint:
         raise InputError(
@@ -108,7 +115,48 @@ def look(registry: Registry, endpoint: str, patience: Patience | None = None) ->
     for variant in [*config["ProductionVariants"], *config.get("ShadowProductionVariants", [])]:
         with asking("DescribeModel", region, variant["ModelName"]):
             models[variant["VariantName"]] = client.describe_model(ModelName=variant["ModelName"])
-    return Standing(endpoint, str(found["EndpointStatus"]), config, tags, models, design)
+    every = [*found.get("ProductionVariants", []), *found.get("ShadowProductionVariants", [])]
+    weights = {one["VariantName"]: one.get("CurrentWeight", 0.0) for one in every}
+    counts = {one["VariantName"]: one.get("CurrentInstanceCount") for one in every}
+    for variant in config["ProductionVariants"]:
+        if count := counts.get(variant["VariantName"]):
+            variant["InitialInstanceCount"] = count
+    return Standing(endpoint, str(found["EndpointStatus"]), config, tags, models, design, weights)
+
+
+def free(registry: Registry, endpoint: str, patience: Patience) -> str | None:
+    """Give the configuration of an endpoint, which is no A/B; None where there is no endpoint.
+
+    Raises:
+        InputError: an A/B runs there.
+        ServiceError: a service refused, or it took too long.
+
+    """
+    found = settled(registry.sagemaker, endpoint, patience)
+    if not found:
+        return None
+    name = str(required(found, "EndpointConfigName", "DescribeEndpoint", registry.region))
+    # A configuration may be deleted while the endpoint goes on: then it is nobody's A/B any more.
+    if exists(registry, name) and any(
+        key.startswith(PREFIX) for key in _configured(registry, name)[1]
+    ):
+        raise InputError(
+            f"an A/B runs behind endpoint {endpoint}: stop it first, mims-registry ab stop "
+            f"{endpoint} --promote or --roll-back"
+        )
+    return name
+
+
+def _configured(registry: Registry, name: str) -> tuple[Mapping[str, Any], dict[str, str]]:
+    """Describe a configuration, and read its tags."""
+    client, region = registry.sagemaker, registry.region
+    with asking("DescribeEndpointConfig", region, name):
+        config = client.describe_endpoint_config(EndpointConfigName=name)
+        arn = required(config, "EndpointConfigArn", "DescribeEndpointConfig", region)
+    with asking("ListTags", region, name):
+        pages = client.get_paginator("list_tags").paginate(ResourceArn=arn)
+        tags = {one["Key"]: one["Value"] for page in pages for one in page["Tags"]}
+    return config, tags
 
 
 def unfit(standing: Standing) -> list[str]:

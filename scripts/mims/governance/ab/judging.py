@@ -5,11 +5,12 @@ Goes in: a design, what became known of both variants, what the guardrails say. 
 fixed by the design before the first record, so a verdict may be asked for at any time, and the
 first that ends the A/B is valid. Reads and changes nothing.
 
-In this order: a guardrail that is breached ends it, as users suffer. Records that come in other
-shares than they were sent end it, as their loss may be what makes the difference. Before both
-variants have the minimum of records nothing else is said. Then a p-value at or below alpha names
-the better one; an interval that lies within the smallest difference worth finding says that there
-is none; and at the most records it ends undecided.
+In this order: a guardrail that is breached ends it, as users suffer. Weights that somebody has
+changed end it, as the test stands on the split; and so do records that come in other shares than
+they were sent, as their loss may be what makes the difference. Before both variants have the
+minimum of records nothing else is said. Then a p-value at or below alpha names the better one; an
+interval that lies within the smallest difference worth finding says that there is none; and at the
+most records it ends undecided.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ GUARDRAIL = "guardrail"
 SPLIT_BROKEN = "split broken"
 CHAMPION, CHALLENGER = "champion", "challenger"
 
+_ROUNDED = 1e-5  # SageMaker keeps weights in single precision
 BROKEN = 0.001  # p-value of the shares, below which the split is not what it should be
 
 _ADVICE = {
@@ -46,8 +48,8 @@ _ADVICE = {
     "neither is to be preferred",
     UNDECIDED: "roll back, or start another with a larger difference to find or more records",
     GUARDRAIL: "roll back at once, and find out why before another is started",
-    SPLIT_BROKEN: "roll back, and find out which variant's records get lost: what is left can't be "
-    "compared",
+    SPLIT_BROKEN: "roll back, and find out who changed the weights or which variant's records get "
+    "lost: what there is can't be compared",
 }
 
 
@@ -72,11 +74,19 @@ class Verdict:
         return self.state != RUNNING
 
 
-def verdict(design: Design, outcomes: Outcomes, guardrails: Guardrails) -> Verdict:
-    """Say what the A/B has come to, by the design's rules."""
+def verdict(
+    design: Design, outcomes: Outcomes, guardrails: Guardrails, share: float | None = None
+) -> Verdict:
+    """Say what the A/B has come to, by the design's rules.
+
+    `share` is what the challenger gets of the traffic by now, if that is known.
+    """
     followed = _followed(design, outcomes)
     split = _split(design, outcomes)
-    state, winner, because = _state(design, outcomes, guardrails, followed, split)
+    broken = _broken(design, outcomes, split) if split < BROKEN else ""
+    if share is not None and not math.isclose(share, design.share, rel_tol=_ROUNDED):
+        broken = _changed(design, share)
+    state, winner, because = _state(design, outcomes, guardrails, followed, broken)
     said = [*because, *_standing(design, outcomes, followed), *outcomes.notes, *guardrails.notes]
     return Verdict(state, winner, tuple(dict.fromkeys(said)), _ADVICE[state], followed, split)
 
@@ -107,13 +117,13 @@ def _state(
     outcomes: Outcomes,
     guardrails: Guardrails,
     followed: Course,
-    split: float,
+    broken: str,
 ) -> tuple[str, str | None, list[str]]:
     scored = outcomes.scored
     if guardrails.breaches:
         return GUARDRAIL, CHAMPION, [*guardrails.breaches]
-    if split < BROKEN:
-        return SPLIT_BROKEN, None, [_broken(design, outcomes, split)]
+    if broken:
+        return SPLIT_BROKEN, None, [broken]
     if min(scored) < design.minimum:
         said = f"nothing is decided before {design.minimum} records of each variant are labelled"
         return RUNNING, None, [said]
@@ -132,6 +142,14 @@ def _decided(design: Design, followed: Course, records: int) -> tuple[str, str |
     if records >= design.most:
         return UNDECIDED, None, [f"{known}, and {design.most} records were to be enough"]
     return RUNNING, None, [known]
+
+
+def _changed(design: Design, share: float) -> str:
+    return (
+        f"the endpoint gives the challenger {share:.4g} of the traffic by now, not the "
+        f"{design.share:.4g} of the design: somebody has changed its weights, and the test stands "
+        "on them"
+    )
 
 
 def _broken(design: Design, outcomes: Outcomes, split: float) -> str:

@@ -8,7 +8,9 @@ below its `labels` files of ground truth, JSON Lines as SageMaker has them:
 with the inferenceId that the client sent as eventId, or else the capture's own. Comes out: a score
 of each labelled request, in the order in which it became known: once the file with its label and
 the one with its capture were both there; and counts of what was captured, labelled, lost and odd.
-Only reads. It holds what it knows of each label, and captures pass by one at a time.
+What the champion answered before the challenger's first answer is of no split: an endpoint takes
+minutes to begin one, and clocks differ. Only reads. It holds what it knows of each label, and
+captures pass by one at a time.
 """
 
 from __future__ import annotations
@@ -98,6 +100,7 @@ class _Arm:
     number: int
     variant: str
     captured: int = 0
+    first: datetime | None = None
     minutes: Counter[int] = field(default_factory=Counter)
     """captures of each minute"""
 
@@ -114,12 +117,14 @@ def outcomes(design: Design, registry: Registry | None = None) -> Outcomes:
     """
     unread = Unread()
     labels = _labels(design, registry, unread)
+    since = design.started.replace(microsecond=0)
     arms = (_Arm(0, design.champion_variant), _Arm(1, design.challenger_variant))
-    for arm in arms:
+    for arm in reversed(arms):  # the challenger's say when the split began
         where = f"{design.capture.rstrip('/')}/{design.endpoint}/{arm.variant}/"
         for file in files(where, registry):
             if file.modified >= design.started - _SKEW:
-                _join(design, file, arm, labels, unread)
+                _join(design, file, arm, labels, unread, since=since)
+        since = arm.first or since
     return _joined(design, arms, labels, unread)
 
 
@@ -151,16 +156,19 @@ def _label(line: bytes, *, cut: bool) -> tuple[str, str]:
     return event, texts[0]
 
 
-def _join(design: Design, file: Found, arm: _Arm, labels: _Labels, unread: Unread) -> None:
+def _join(
+    design: Design, file: Found, arm: _Arm, labels: _Labels, unread: Unread, *, since: datetime
+) -> None:
     """Count a file's captures, and score those that have a label."""
     for number, line, cut in lines(file, unread):
         where = f"{file.uri} line {number}"
         try:
             found = record(line, cut=cut)
             at = _time(found["eventMetadata"]["inferenceTime"])
-            if at < design.started.replace(microsecond=0):
+            if at < since:
                 continue
             arm.captured += 1
+            arm.first = min(arm.first or at, at)
             minute = int(at.timestamp()) // 60
             arm.minutes[minute] += 1
             place = _place(found["eventMetadata"], labels)
@@ -257,6 +265,12 @@ def _lacking(
         yield f"no labels came to {design.labels} since {design.started.isoformat()}"
     if design.shadow and design.score == LABEL:
         yield "score label: a shadow's answers reach nobody, so no label can be its reward"
+    unused = int((owners == _NOBODY).sum())
+    if unused:
+        yield (
+            f"{unused} of {len(owners)} labels are of no request that was captured, so far: a "
+            "label names the InferenceId that the client sent, or the capture's eventId"
+        )
     alone = int(((owners == _CHAMPION) | (owners == _CHALLENGER)).sum())
     if design.shadow and alone:
         yield (

@@ -8,34 +8,26 @@ look makes the same bytes: no clock is read. Judges nothing: judging.py does.
 from __future__ import annotations
 
 import functools
-from importlib import resources
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup
-from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
-
-from mims.governance.ab import judging, plots
+from mims.governance import plots
+from mims.governance.ab import judging
 from mims.governance.ab.design import CORRECT
 from mims.governance.ab.guardrails import ALPHA, RUNNING
+from mims.governance.ab.plots import difference, p_value
 from mims.governance.ab.watching import report
-from mims.text import printable_lines
+from mims.governance.pages.template import template
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from jinja2 import Template
-    from numpy.typing import NDArray
+    from markupsafe import Markup
+    from matplotlib.figure import Figure
 
     from mims.governance.ab.watching import Look
 
-_TEMPLATE = "ab.html.j2"
 _MINUS, _NONE = "\N{MINUS SIGN}", "\N{EN DASH}"
-_WIDE, _HIGH, _LOW = 7.2, 2.9, 1.9  # inches
-_ROOM = 1.15  # of an axis beyond what it shows
-_EARLY = 0.05  # of the records, whose wide intervals are not to set the axis
-_COLOURS = {plots.BLUE: "var(--bar)", plots.ORANGE: "var(--mark)", plots.GREY: "var(--soft)"}
 _TONES = {
     judging.RUNNING: "",
     judging.CHALLENGER_BETTER: "good",
@@ -98,30 +90,15 @@ def page(seen: Look) -> str:
         arms=[*_arms(data)],
         rails=[*_rails(seen, data)],
         facts=_facts(data),
-        difference=_difference(seen),
-        p=_p(seen),
+        difference=_drawn(difference(seen), "The difference with its interval, over records"),
+        p=_drawn(p_value(seen), "The p-value over records, with alpha"),
         said=_said(seen, data),
     )
 
 
 @functools.cache
 def _template() -> Template:
-    made = Environment(
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-        finalize=_shown,
-    )
-    source = resources.files("mims.governance.ab").joinpath(_TEMPLATE)
-    return made.from_string(source.read_text(encoding="utf-8"))
-
-
-def _shown(value: Any) -> Any:
-    """Make what could hide or reorder text visible; the rest is autoescape's."""
-    if isinstance(value, str) and not isinstance(value, Markup):
-        return printable_lines(value)
-    return "" if value is None else value
+    return template("ab/ab.html.j2")
 
 
 def _arms(data: dict[str, Any]) -> Iterator[Arm]:
@@ -224,63 +201,5 @@ def _facts(data: dict[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-def _difference(seen: Look) -> Markup | None:
-    """The difference with its interval, over records; None before there is one."""
-    course, design = seen.verdict.course, seen.design
-    known = np.isfinite(course.difference) & np.isfinite(course.low) & np.isfinite(course.high)
-    if known.sum() < 2:
-        return None
-    records, difference, low, high = (
-        np.asarray(values)[known]
-        for values in (course.records, course.difference, course.low, course.high)
-    )
-    reach = _reach(records, low, high, design.smallest)
-    with plots.house():
-        figure, axes = plots.figure(_WIDE, _HIGH)
-        axes.axhspan(-design.smallest, design.smallest, color=plots.GREY, alpha=0.14, lw=0)
-        axes.axhline(0, color="black", lw=0.9)
-        axes.fill_between(records, low, high, color=plots.BLUE, alpha=0.22, lw=0)
-        axes.plot(records, difference, color=plots.BLUE, lw=1.8)
-        axes.set_ylim(-reach, reach)
-        axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
-        if design.score == CORRECT:
-            axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=_decimals(reach)))
-        _along(axes, int(course.records[-1]), shadow=design.shadow)
-        says = "The difference of the mean scores with its interval, over records"
-        return plots.svg(figure, says, _COLOURS)
-
-
-def _reach(records: NDArray[Any], low: NDArray[Any], high: NDArray[Any], smallest: float) -> float:
-    """How far the axis goes: what came early is not to make the rest flat."""
-    late = records >= _EARLY * records[-1]
-    widest = max(float(np.quantile(np.abs(side[late]), 0.9)) for side in (low, high))
-    return _ROOM * max(widest, 2 * smallest)
-
-
-def _decimals(reach: float) -> int:
-    return 0 if reach > 0.05 else 1 if reach > 0.005 else 2
-
-
-def _p(seen: Look) -> Markup | None:
-    """The p-value over records, down a logarithmic axis, with the line that decides."""
-    course, alpha = seen.verdict.course, seen.design.alpha
-    if len(course.records) < 2:
-        return None
-    p = np.maximum(course.p, 1e-300)
-    with plots.house():
-        figure, axes = plots.figure(_WIDE, _LOW)
-        axes.axhline(alpha, color=plots.ORANGE, lw=1.4, ls=(0, (4, 3)))
-        axes.plot(course.records, p, color=plots.BLUE, lw=1.8)
-        axes.set_yscale("log")
-        axes.set_ylim(min(float(p.min()), alpha) / 3, 1.6)
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axes.yaxis.set_minor_formatter(FuncFormatter(lambda *_: ""))
-        axes.tick_params(axis="y", which="minor", length=0)
-        _along(axes, int(course.records[-1]), shadow=seen.design.shadow)
-        return plots.svg(figure, "The p-value over records, with alpha", _COLOURS)
-
-
-def _along(axes: Any, last: int, *, shadow: bool) -> None:
-    axes.set_xlim(0, max(last, 1))
-    axes.set_xlabel("labelled pairs" if shadow else "labelled records of both variants")
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+def _drawn(made: Figure | None, says: str) -> Markup | None:
+    return plots.svg(made, says, salt=says) if made else None

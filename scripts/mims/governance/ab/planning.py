@@ -136,13 +136,16 @@ def _needed(design: Design, champion: Version | None) -> int | None:
         return None
     accuracy = known_accuracy(champion) if champion else None
     variance = _WORST if accuracy is None else max(accuracy * (1 - accuracy), design.smallest**2)
-    return records_needed(
+    # A shadow's pairs differ as much as both scores vary, if the two err each on its own; else it
+    # takes fewer. The records of both are twice the pairs.
+    found = records_needed(
         design.smallest,
-        variance=variance,
-        share=design.share,
+        variance=2 * variance / 4 if design.shadow else variance,
+        share=0.5 if design.shadow else design.share,
         chance=CHANCE,
         alpha=design.alpha,
     )
+    return 2 * found if design.shadow else found
 
 
 def known_accuracy(version: Version) -> float | None:
@@ -157,5 +160,5 @@ def known_accuracy(version: Version) -> float | None:
 
 def _records_for_minimum(design: Design) -> int:
     """So many records that both variants have their minimum, and as many again."""
-    rarer = min(design.share, 1 - design.share)
+    rarer = 0.5 if design.shadow else min(design.share, 1 - design.share)
     return _PATIENT * -int(-design.minimum // rarer)

@@ -1,86 +1,89 @@
-"""Plots in pages for people: a matplotlib figure as SVG that takes the page's colours and font.
+"""Plots of how an A/B went: the difference with its interval, and the p-value, over records.
 
-Goes in: a figure. Comes out: an `<svg>` element that stands in the page itself: text stays text,
-black is the text's own colour, so that it suits light, dark and paper; as wide as there is room.
-The same figure makes the same bytes: no clock is read, and its ids are counted by a fixed salt.
-
-    with plots.house():
-        figure, axes = plots.figure(7, 2.6)
-        axes.plot(x, y, color=plots.BLUE)
-        html = plots.svg(figure)
+Goes in: a look. Comes out: a figure in the house's style, or None before there is anything to draw.
 """
 
 from __future__ import annotations
 
-import io
-import re
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import matplotlib as mpl
-from markupsafe import Markup, escape
-from matplotlib.figure import Figure
+import numpy as np
+from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
+
+from mims.governance import plots
+from mims.governance.ab.design import CORRECT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
 
-# Colours that are told apart on white and on black, and by the colour-blind (Okabe, Ito 2008).
-BLUE, ORANGE, GREEN, RED, GREY = "#0072b2", "#e69f00", "#009e73", "#d55e00", "#888888"
-_WHOLE = 'fill="currentColor" stroke-linejoin="round" stroke-linecap="butt" role="img"'
-_PARTS = (  # what matplotlib writes, and what stands there instead
-    (re.compile(r"\s*<(metadata|style)\b.*?</\1>", re.DOTALL), ""),  # styles of the whole page
-    (re.compile(r'<g id="[^"]*">'), "<g>"),  # once in a page, but nothing refers to it
-    (re.compile(r"font-family: [^;\"]*;? ?"), ""),  # the page's own
-    # Without a width it is as wide as its place; the height follows from the viewBox.
-    (re.compile(r'(?<=<svg )([^>]*?)\b(?:width|height)="[\d.]+pt" '), r"\1"),
-    (re.compile(r'(?<=<svg )([^>]*?)\b(?:width|height)="[\d.]+pt" '), r"\1"),
-)
-_STYLE: Any = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "mims",
-    "font.family": "sans-serif",
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.linewidth": 0.6,
-    "axes.titlesize": 10,
-    "axes.titlelocation": "left",
-    "xtick.major.width": 0.6,
-    "ytick.major.width": 0.6,
-    "legend.frameon": False,
-    "text.color": "black",
-    "text.parse_math": False,
-}
+    from mims.governance.ab.watching import Look
+
+_WIDE, _HIGH, _LOW = 8.0, 3.0, 2.0  # inches
+_ROOM = 1.15  # of an axis beyond what it shows
+_EARLY = 0.05  # of the records, whose wide intervals are not to set the axis
 
 
-@contextmanager
-def house() -> Iterator[None]:
-    """Give figures made and written inside the house's look."""
-    with mpl.rc_context(_STYLE):
-        yield
+def difference(seen: Look) -> Figure | None:
+    """The difference with its interval, over records; None before there is one."""
+    course, design = seen.verdict.course, seen.design
+    known = np.isfinite(course.difference) & np.isfinite(course.low) & np.isfinite(course.high)
+    if known.sum() < 2:
+        return None
+    records, middle, low, high = (
+        np.asarray(values)[known]
+        for values in (course.records, course.difference, course.low, course.high)
+    )
+    reach = _reach(records, low, high, design.smallest)
+    if design.score == CORRECT:
+        reach = min(reach, _ROOM)  # no share differs from another by more than 1
+    with plots.house():
+        made, axes = plots.figure(_WIDE, _HIGH)
+        band = axes.axhspan(-design.smallest, design.smallest, color=plots.INK, alpha=0.14, lw=0)
+        band.set_label(f"too small to be worth finding: ±{design.smallest:g}")
+        axes.axhline(0, color=plots.INK, lw=0.9)
+        interval = axes.fill_between(records, low, high, color=plots.BAR, alpha=0.22, lw=0)
+        interval.set_label("its interval, right at any time")
+        axes.plot(records, middle, color=plots.BAR, lw=1.8, label="difference")
+        axes.set_ylim(-reach, reach)
+        axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
+        if design.score == CORRECT:
+            axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=_decimals(reach)))
+        _along(axes, int(course.records[-1]), shadow=design.shadow)
+        return made
 
 
-def figure(width: float, height: float) -> tuple[Any, Any]:
-    """Make a figure of one pair of axes, in inches; no display is needed."""
-    made = Figure(figsize=(width, height), layout="constrained")
-    return made, made.subplots()
+def _reach(records: NDArray[Any], low: NDArray[Any], high: NDArray[Any], smallest: float) -> float:
+    """How far the axis goes: what came early is not to make the rest flat."""
+    late = records >= _EARLY * records[-1]
+    widest = max(float(np.quantile(np.abs(side[late]), 0.9)) for side in (low, high))
+    return _ROOM * max(widest, 2 * smallest)
 
 
-def svg(made: Any, says: str = "", colours: Mapping[str, str] | None = None) -> Markup:
-    """Write a figure as an element of HTML.
+def _decimals(reach: float) -> int:
+    return 0 if reach > 0.05 else 1 if reach > 0.005 else 2
 
-    `says` is what it shows, for who can't see it; `colours` of the figure, such as "#0072b2",
-    become the page's own, such as "var(--bar)".
-    """
-    page = io.StringIO()
-    with house():
-        made.savefig(page, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    text = page.getvalue()
-    text = text[text.index("<svg") :]
-    for part, instead in _PARTS:
-        text = part.sub(instead, text)
-    for colour, own in {"#000000": "currentColor", **(colours or {})}.items():
-        text = re.sub(rf"(?<=: ){colour}(?=[;\"])", own, text)
-    label = f' aria-label="{escape(says)}"' if says else ""
-    text = text.replace("<svg ", f"<svg {_WHOLE}{label} ", 1)
-    return Markup(text.strip())  # noqa: S704 - matplotlib escapes text
+
+def p_value(seen: Look) -> Figure | None:
+    """The p-value over records, down a logarithmic axis, with the line that decides."""
+    course, alpha = seen.verdict.course, seen.design.alpha
+    if len(course.records) < 2:
+        return None
+    p = np.maximum(course.p, 1e-300)
+    with plots.house():
+        made, axes = plots.figure(_WIDE, _LOW)
+        axes.axhline(alpha, color=plots.MARK, lw=1.4, ls=(0, (4, 3)))
+        axes.plot(course.records, p, color=plots.BAR, lw=1.8)
+        axes.set_yscale("log")
+        axes.set_ylim(min(float(p.min()), alpha) / 3, 1.6)
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.yaxis.set_minor_formatter(FuncFormatter(lambda *_: ""))
+        _along(axes, int(course.records[-1]), shadow=seen.design.shadow)
+        return made
+
+
+def _along(axes: Any, last: int, *, shadow: bool) -> None:
+    axes.set_xlim(0, max(last, 1))
+    axes.set_xlabel("labelled pairs" if shadow else "labelled records of both variants")
+    axes.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 2.5, 5, 10], integer=True))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))

@@ -2,7 +2,8 @@
 
 Goes in: a captured response, its label, and how a design scores. Comes out: a number, the higher
 the better; or why there is none. A response is to one request: a number, a class, or a number for
-each class; as CSV or as JSON, below `predictions` and the like. Asks nobody.
+each class, or a class by its name with numbers beside it; as CSV or as JSON, below `predictions`
+and the like. Asks nobody.
 """
 
 from __future__ import annotations
@@ -27,9 +28,10 @@ _DEEPEST = 10
 def score(by: str, response: str, kind: str, label: str) -> float:
     """Score a response; `kind` says whether it is CSV or JSON.
 
-    By `correct`, 1 where the prediction is the label, else 0: of several numbers the greatest's
-    position is the prediction, of one from 0 to 1 whether it is 0.5 or more, if the label is 0 or
-    1. By `label`, the label. By `error`, how far the prediction is from the label, below 0.
+    By `correct`, 1 where the prediction is the label, else 0: of several values the one that is no
+    number is the prediction, of several numbers the greatest's position, of one from 0 to 1 whether
+    it is 0.5 or more, if the label is 0 or 1. By `label`, the label. By `error`, how far the
+    prediction is from the label, below 0.
 
     Raises:
         Refused: there is no such number.
@@ -77,6 +79,9 @@ def _flat(value: Any, deepest: int) -> list[str]:
         if name is None and len(value) == 1:
             name = next(iter(value))
         if name is None:
+            named = [one for one in value.values() if isinstance(one, str) and _is_name(one)]
+            if len(named) == 1:
+                return named
             raise Refused(f"is an object without any of {', '.join(_INSIDE)}")
         return _flat(value[name], deepest - 1)
     if isinstance(value, list) and deepest:
@@ -96,6 +101,11 @@ def _text(value: Any) -> str:
 
 def _is_correct(values: list[str], label: str) -> bool:
     wanted = _number(label)
+    names = [value for value in values if _is_name(value)] if len(values) > 1 else []
+    if len(names) > 1:
+        raise Refused(f"has {len(names)} values that are no numbers: one is to be the prediction")
+    if names:
+        return names[0] == label
     if len(values) > 1:
         if not wanted.is_integer() or not 0 <= wanted < len(values):
             raise Refused(f"has {len(values)} values, and its label is no position of one")
@@ -107,6 +117,15 @@ def _is_correct(values: list[str], label: str) -> bool:
     if 0 <= predicted <= 1 and wanted in (0, 1):
         return (predicted >= 0.5) == bool(wanted)
     return predicted == wanted
+
+
+def _is_name(text: str) -> bool:
+    """Whether it is neither a number, not even "nan", nor empty."""
+    try:
+        float(text)
+    except ValueError:
+        return bool(text)
+    return False
 
 
 def _number(text: str) -> float:

@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any
 from mims.errors import InputError
 from mims.governance.ab import experiment, guardrails, judging, outcomes
 from mims.governance.ab.endpoint import look as stand
+from mims.governance.deploy import IN_SERVICE
 from mims.governance.drift.cloudwatch import cloudwatch
 from mims.governance.everyday import instant
+from mims.governance.versions import PRODUCTION, STAGING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -48,8 +50,10 @@ class Look:
     at: datetime
 
 
-def status(registry: Registry, endpoint: str) -> Look:
+def status(registry: Registry, endpoint: str, period: int | None = None) -> Look:
     """Look at the A/B behind an endpoint.
+
+    `period` is CloudWatch's, in seconds; else a minute, or the shortest that it has kept.
 
     Raises:
         InputError: none runs there, or what was captured lies nowhere.
@@ -60,19 +64,48 @@ def status(registry: Registry, endpoint: str) -> Look:
     design = standing.design
     if design is None:
         raise InputError(f"no A/B runs behind endpoint {endpoint}")
+    champion, challenger = (
+        _there(registry, endpoint, arn) for arn in (design.champion, design.challenger)
+    )
     at = datetime.now(UTC)
     known = outcomes.outcomes(design, registry)
-    watched = guardrails.look(cloudwatch(registry.region), design, now=at)
+    watched = guardrails.look(cloudwatch(registry.region), design, now=at, period=period)
     return Look(
         design=design,
         standing=standing,
-        champion=registry.version(design.champion),
-        challenger=registry.version(design.challenger),
+        champion=champion,
+        challenger=challenger,
         outcomes=known,
         guardrails=watched,
-        verdict=judging.verdict(design, known, watched),
+        verdict=judging.verdict(design, known, watched, standing.share),
         at=at,
     )
+
+
+def _there(registry: Registry, endpoint: str, arn: str) -> Version:
+    name = arn.rpartition(":")[2].removeprefix("model-package/")
+    try:
+        return registry.version(arn)
+    except InputError as error:
+        raise InputError(
+            f"{name}, which the A/B behind endpoint {endpoint} compares, was deleted: roll the A/B "
+            f"back: mims-registry ab stop {endpoint} --roll-back"
+        ) from error
+
+
+def _meanwhile(seen: Look) -> Iterator[str]:
+    """What has become of the versions beside the A/B, where that is in its way."""
+    champion, challenger = seen.champion, seen.challenger
+    if seen.standing.status != IN_SERVICE:
+        yield f"endpoint {seen.design.endpoint} is {seen.standing.status}"
+    if challenger.stage == PRODUCTION:
+        yield f"{challenger.name} is in Production already: stop the A/B with --promote"
+        return
+    if champion.stage != PRODUCTION:
+        yield f"{champion.name} is in {champion.stage} by now: roll back"
+    if (challenger.stage, challenger.approval) != (STAGING, "Approved"):
+        now = f"{challenger.approval}, in {challenger.stage},"
+        yield f"{challenger.name} is {now} by now, and can't be promoted: roll back"
 
 
 def watch(
@@ -82,6 +115,7 @@ def watch(
     promote: GateFile | None = None,
     reason: str,
     every: float | None = 60.0,
+    period: int | None = None,
     patience: Patience | None = None,
     dry_run: bool = False,
     sleep: Callable[[float], None] = time.sleep,
@@ -89,7 +123,7 @@ def watch(
     """Look again and again, until it is decided, and act; give each look, and the end.
 
     `promote`: the gates through which a better challenger goes to Production; without them it is
-    only told of. `every`: seconds between two looks; None looks once.
+    only told of. `every`: seconds between two looks; None looks once. `period`: as of `status`.
 
     Raises:
         InputError: none runs there, or the stages forbid what is to be done.
@@ -97,7 +131,7 @@ def watch(
 
     """
     while True:
-        seen = status(registry, endpoint)
+        seen = status(registry, endpoint, period)
         better = seen.verdict.state == judging.CHALLENGER_BETTER
         ended = None
         if seen.verdict.ended and (promote or not better):
@@ -142,7 +176,7 @@ def report(seen: Look) -> dict[str, Any]:
         "state": verdict.state,
         "ended": verdict.ended,
         "winner": verdict.winner,
-        "reasons": [*verdict.reasons],
+        "reasons": [*_meanwhile(seen), *verdict.reasons],
         "advice": verdict.advice,
         **{
             role: {

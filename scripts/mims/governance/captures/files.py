@@ -38,10 +38,10 @@ class Found(NamedTuple):
 
 
 def files(where: str, registry: Registry | None) -> list[Found]:
-    """Find the files below a path; none where there are none yet.
+    """Find the files below a path, or the one that it names; none where there are none yet.
 
     Raises:
-        InputError: it is no s3:// path, and no folder here.
+        InputError: it is no s3:// path, and no region is known.
         ServiceError: S3 refused or could not be reached.
 
     """
@@ -50,20 +50,22 @@ def files(where: str, registry: Registry | None) -> list[Found]:
     at = Location.read(where)
     if at is None or registry is None:
         raise InputError(f"{printable(where)}: must be s3://bucket/prefix, in a region: --region")
+    folder = at.key if not at.key or at.key.endswith("/") else f"{at.key}/"
     with asking("ListObjectsV2", registry.region, at.uri):
         pages = registry.s3.get_paginator("list_objects_v2").paginate(
-            Bucket=at.bucket, Prefix=at.key if not at.key or at.key.endswith("/") else f"{at.key}/"
+            Bucket=at.bucket, Prefix=at.key
         )
         return [
             Found(at._replace(key=one["Key"]).uri, one["LastModified"], registry)
             for page in pages
             for one in page.get("Contents", [])
-            if one["Size"] and _is_data(one["Key"])
+            if one["Size"] and (one["Key"] == at.key or one["Key"].startswith(folder))
+            if _is_data(one["Key"])
         ]
 
 
-def _local(folder: Path) -> Iterator[Found]:
-    for path in sorted(folder.rglob("*")):
+def _local(where: Path) -> Iterator[Found]:
+    for path in sorted(where.rglob("*")) if where.is_dir() else [where]:
         if path.is_file() and _is_data(path.name):
             yield Found(str(path), datetime.fromtimestamp(path.stat().st_mtime, UTC), None)
 

@@ -17,10 +17,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from mims.errors import InputError
 from mims.governance.captures.files import files, lines
 from mims.governance.captures.lines import Refused, unpacked
+from mims.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -57,10 +60,12 @@ def read_labels(where: str, registry: Registry | None, unread: Unread) -> Labels
     The first label of an event counts, in the order of the files' names.
 
     Raises:
-        InputError: it is no s3:// path, and no folder here.
+        InputError: it is no s3:// path, and is not here.
         ServiceError: S3 refused or could not be reached.
 
     """
+    if not where.startswith("s3://") and not Path(where).exists():
+        raise InputError(f"cannot read {printable(where)}: no labels are there")
     labels = Labels()
     for file in sorted(files(where, registry), key=lambda one: one.uri):
         unread.files += 1

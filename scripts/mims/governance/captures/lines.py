@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from mims.text import is_utf8, listed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
 CSV, JSON = "CSV", "JSON"
 _BASE64 = "BASE64"
@@ -147,10 +147,11 @@ def rows(data: str, kind: str, names: Sequence[str]) -> Rows:
         raise Refused("is nested too deep") from error
     if not found:
         raise Refused("has no data")
+    known = frozenset(names)
     lines, extras = [], []
     for number, row in enumerate(found):
         if isinstance(row, dict):
-            extras += _extras(number, row, names)
+            extras += _extras(number, row, known)
             row = [_scalar(row.get(name)) for name in names]  # noqa: PLW2901 - now by position
         if len(row) != len(names):
             raise Refused(f"has {_values(len(row))}, the baseline {len(names)}")
@@ -158,14 +159,27 @@ def rows(data: str, kind: str, names: Sequence[str]) -> Rows:
     return Rows("\n".join(lines), len(lines), tuple(extras))
 
 
-def _csv_rows(data: str, names: Sequence[str]) -> list[list[str]]:
+def _csv_rows(data: str, names: Sequence[str]) -> list[list[str] | dict[str, Any]]:
+    """Give rows by position; by name where a client sent a header along in another order."""
     try:
         found = [row for row in csv.reader(io.StringIO(data, newline="")) if row]
     except csv.Error as error:
         raise Refused(f"is no CSV: {error}") from error
-    while len(found) > 1 and found[0] == list(names):
-        del found[0]  # a client sent the header along
-    return found
+    header: list[str] = []
+    while len(found) > 1 and _is_header(found[0], names):
+        header = [cell.strip() for cell in found.pop(0)]
+    if header in ([], [*names]):
+        return [*found]
+    for row in found:
+        if len(row) != len(header):
+            raise Refused(f"has {_values(len(row))}, its header {len(header)}")
+    return [dict(zip(header, row, strict=True)) for row in found]
+
+
+def _is_header(row: Sequence[str], names: Sequence[str]) -> bool:
+    """Whether a first row is of names: all of the baseline's, or nothing else."""
+    cells, known = {cell.strip() for cell in row}, {*names}
+    return len(cells) == len(row) and (cells <= known or cells >= known)
 
 
 def _json_rows(data: str, names: Sequence[str]) -> list[list[str] | dict[str, Any]]:
@@ -222,11 +236,9 @@ def _scalar(value: Any) -> str:
 
 
 def _extras(
-    number: int, row: Mapping[str, Any], names: Sequence[str]
+    number: int, row: Mapping[str, Any], known: Collection[str]
 ) -> list[tuple[int, str, str]]:
-    if len(row) <= len(names) and row.keys() <= set(names):
-        return []
-    new = [name for name in row if name not in names]
+    new = [name for name in row if name not in known]
     if len(new) > _EXTRAS:
         raise Refused(f"has {len(new)} fields that the baseline does not have")
     return [(number, name, _scalar(row[name])) for name in new]

@@ -27,6 +27,10 @@ _BOM = b"\xef\xbb\xbf"
 _QUOTED = r'^(?:[^",\r\n]*|"(?:[^"\r\n]|"")*")(?:,(?:[^",\r\n]*|"(?:[^"\r\n]|"")*"))*$'
 
 
+_REST = r"(?s)[,\n].*"  # all but the first value
+_EXTRAS = 100  # names of fields that the baseline does not have, of a block; they may be any
+
+
 class Fields(NamedTuple):
     """Fields of a side in the order in which CSV has them, and which of them are numbers."""
 
@@ -141,8 +145,10 @@ class Side:
         good &= ~_truth(pc.starts_with(self._data, "\n"))
         if quoted.any():
             good &= ~quoted | _truth(pc.match_substring_regex(self._data, _QUOTED))
-        header = _truth(pc.starts_with(self._data, self.fields.names[0]))
-        good &= ~(header & (further > 0))  # the first row may be a header
+        if (further > 0).any():  # the first row may be a header
+            first = pc.ascii_trim_whitespace(pc.replace_substring_regex(self._data, _REST, ""))
+            header = _truth(pc.is_in(first, pa.array(self.fields.names, _TEXT)))
+            good &= ~(header & (further > 0))
         if strict:
             commas = as_numpy(pc.fill_null(pc.count_substring(self._data, ","), 0))
             good &= ~quoted & (further == 0) & (commas == len(self.fields.names) - 1)
@@ -178,8 +184,11 @@ class Side:
         starts = np.cumsum(self.rows) - self.rows
         columns: dict[str, list[str | None]] = {}
         for index, row, name, text in self._extras:
-            column = columns.setdefault(name, [None] * table.num_rows)
-            column[int(starts[index]) + row] = text or None
+            if name not in columns:
+                if len(columns) == _EXTRAS:
+                    continue
+                columns[name] = [None] * table.num_rows
+            columns[name][int(starts[index]) + row] = text or None
         for name, column in columns.items():
             table = table.append_column(name, pa.array(column, _TEXT))
         return table
@@ -201,14 +210,13 @@ def _read_csv(text: bytes, names: Sequence[str], numbers: Collection[str]) -> pa
 
 def _with_numbers(table: pa.Table, numbers: Sequence[str]) -> pa.Table:
     """Turn those text columns to numbers in which all are."""
+    columns = dict(zip(table.column_names, table.columns, strict=True))
     for name in numbers:
-        place = table.column_names.index(name)
         try:
-            column = pc.cast(pc.ascii_trim(table.column(place), " \t"), pa.float64())
+            columns[name] = pc.cast(pc.ascii_trim(columns[name], " \t"), pa.float64())
         except pa.ArrowInvalid:
             continue
-        table = table.set_column(place, name, column)
-    return table
+    return pa.table(columns)
 
 
 def as_numpy(values: pa.Array) -> NDArray[Any]:

@@ -111,9 +111,9 @@ def read(
 
     Fields are text, but for those among the numbers: these are float64 in each block where all
     values are numbers. What is missing is null. A field of a JSON object that is not among
-    the names is a column of its own, after them. Names of one side may be left empty: it is not
-    looked at then. A record is read whole or, if one side of it is refused, not at all. `unread`
-    is told of each block before the block is yielded.
+    the names is a column of its own, after them: the first 100 such of a block. Names of one side
+    may be left empty: it is not looked at then. A record is read whole or, if one side of it is
+    refused, not at all. `unread` is told of each block before the block is yielded.
 
     Raises:
         InputError: a file can't be read.

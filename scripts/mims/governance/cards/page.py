@@ -10,11 +10,9 @@ from __future__ import annotations
 
 import functools
 import itertools
-from importlib import resources
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from jinja2 import ChainableUndefined, Environment
-from markupsafe import Markup
+from jinja2 import ChainableUndefined
 
 from mims.governance.cards.content import NOT_FOR, thinned
 from mims.governance.cards.reports import (
@@ -25,7 +23,7 @@ from mims.governance.cards.reports import (
     matrices,
     measures,
 )
-from mims.text import printable_lines
+from mims.governance.pages.template import template
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -37,7 +35,6 @@ if TYPE_CHECKING:
     from mims.governance.decisions import Decision
     from mims.governance.versions import Version
 
-_TEMPLATE = "card.html.j2"
 _MINUS = "\N{MINUS SIGN}"
 _SIDE = 220  # of a curve's square, in its own units
 _POINTS = 200  # of a curve
@@ -153,23 +150,8 @@ def page(
 
 @functools.cache
 def _template() -> Template:
-    made = Environment(
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=ChainableUndefined,  # content may lack any member
-        finalize=_shown,
-    )
-    made.filters["points"] = _points
-    source = resources.files("mims.governance.cards").joinpath(_TEMPLATE)
-    return made.from_string(source.read_text(encoding="utf-8"))
-
-
-def _shown(value: Any) -> Any:
-    """Make what could hide or reorder text visible; the rest is autoescape's."""
-    if isinstance(value, str) and not isinstance(value, Markup):
-        return printable_lines(value)
-    return "" if value is None else value
+    # content may lack any member
+    return template("cards/card.html.j2", undefined=ChainableUndefined, points=_points)
 
 
 def _missing(version: Version, content: Mapping[str, Any], reports: Mapping[str, Any]) -> list[str]:

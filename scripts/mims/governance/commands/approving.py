@@ -129,13 +129,18 @@ def waiting(group: str, **options: Any) -> None:
     )
 )
 @click.argument("name", metavar="GROUP|VERSION")
-@click.option("--approve/--refuse", "approved", required=True, default=None, help="the answer")
+@click.option("--approve", "word", flag_value="approved", help="let it go on")
+@click.option("--refuse", "word", flag_value="refused", help="end it")
 @click.option("--reason", required=True, help="why")
 @as_change
-def answer(name: str, approved: bool, reason: str, **options: Any) -> None:
+def answer(name: str, word: str | None, reason: str, **options: Any) -> None:
     """Approve or refuse the promotion of GROUP that waits; of VERSION (fraud/3) and no other."""
     from mims.governance.approval import executions
 
+    # An on/off flag can't be required: click takes "not given" for "off".
+    if word is None:
+        raise click.UsageError("say what the answer is: --approve or --refuse")
+    approved = word == "approved"
     registry = registry_of(options)
     pending = _the_one(registry, name)
     if not options["dry_run"]:
@@ -146,7 +151,6 @@ def answer(name: str, approved: bool, reason: str, **options: Any) -> None:
         "execution": pending.execution,
         "dry_run": options["dry_run"],
     }
-    word = "approved" if approved else "refused"
     would = "would be " if options["dry_run"] else ""
     tell(options, [report], lambda: f"{pending.version}: {would}{word}")
 

@@ -33,6 +33,12 @@ _START = (
     "ab start fraud fraud/4 --gates fraud.yaml --smallest 0.02 --capture s3://seen "
     "--labels s3://truth --reason 'more data'"
 )
+_period = click.option(
+    "--period",
+    type=click.IntRange(1),
+    metavar="SECONDS",
+    help="of CloudWatch's metrics; else 60, as SageMaker writes them, or more after 15 days",
+)
 _LOOK_KEYS = (
     "  endpoint, status (the endpoint's), state (running, challenger better, champion\n"
     "  better, no difference worth having, undecided at the end, guardrail, split broken),\n"
@@ -157,12 +163,13 @@ def start(endpoint: str, challenger: str, gates: Path, reason: str, **options: A
     type=click.Path(path_type=Path, dir_okay=False),
     help="write a page with plots: one HTML file that stands alone",
 )
+@_period
 @as_read
-def status(endpoint: str, page: Path | None, **options: Any) -> None:
+def status(endpoint: str, page: Path | None, period: int | None, **options: Any) -> None:
     """Tell how the A/B behind ENDPOINT stands, and what to do. It changes nothing."""
     from mims.governance.ab import text, watching
 
-    seen = watching.status(registry_of(options), endpoint)
+    seen = watching.status(registry_of(options), endpoint, period)
     report = watching.report(seen)
     if page:
         from mims.governance.ab.page import page as written
@@ -234,6 +241,7 @@ def stop(endpoint: str, end: str | None, gates: Path | None, reason: str, **opti
     help="seconds between two looks",
 )
 @click.option("--once", is_flag=True, help="look once: for a schedule")
+@_period
 @_why
 @waits
 @as_change
@@ -255,6 +263,7 @@ def watch(endpoint: str, better: bool, gates: Path | None, reason: str, **option
         promote=promote,
         reason=reason,
         every=None if options["once"] else options["every"],
+        period=options["period"],
         patience=_patience(options),
         dry_run=options["dry_run"],
     ):

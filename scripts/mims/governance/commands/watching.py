@@ -153,10 +153,10 @@ def _time(_: click.Context, option: click.Parameter, value: str | None) -> datet
 
     if value is None:
         return None
-    if ago := re.fullmatch(r"(\d{1,6})([mhd])", value, re.ASCII):
-        unit = {"m": "minutes", "h": "hours", "d": "days"}[ago[2]]
-        return datetime.now(UTC) - timedelta(**{unit: int(ago[1])})
     try:
+        if ago := re.fullmatch(r"(\d{1,6})([mhd])", value, re.ASCII):
+            unit = {"m": "minutes", "h": "hours", "d": "days"}[ago[2]]
+            return datetime.now(UTC) - timedelta(**{unit: int(ago[1])})
         found = datetime.fromisoformat(value)
         return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
     except (ValueError, OverflowError) as error:
@@ -260,8 +260,9 @@ def check(name: str | None, page: Path | None, **options: Any) -> int:
     limits = Limits(**{key: options[key] for key in ("alpha", "psi", "share", "change", "minimum")})
     registry = _reaching(name, options)
     version = registry.version(name) if name and registry else None
-    baseline = _baseline_of(registry, version, options)
     seen = _seen(registry, version, options)
+    # metrics need none
+    baseline = _baseline_of(registry, version, options) if seen.capture or seen.file else None
     report = watch.watch(baseline, seen, limits, registry)
     if page:
         _write_page(page, report)
@@ -282,7 +283,10 @@ def _require_sense(name: str | None, options: Mapping[str, Any]) -> None:
 
     """
     wrong = (
-        (not name and not options["baseline"], "name a VERSION, or a file with --baseline"),
+        (
+            not (name or options["baseline"] or options["metrics"]),
+            "name a VERSION, or a file with --baseline",
+        ),
         (
             not any(options[one] for one in ("capture", "endpoint", "file")),
             "say what was seen: --endpoint, --capture or --file",
@@ -291,6 +295,19 @@ def _require_sense(name: str | None, options: Mapping[str, Any]) -> None:
         (options["publish"] and not options["endpoint"], "--publish needs an --endpoint"),
         (options["variant"] and not options["endpoint"], "--variant is of an --endpoint"),
         (bool(options["labels"]) != bool(options["task"]), "--labels and --task go together"),
+        (
+            (options["prediction"] or options["scores"]) and not options["task"],
+            "--prediction and --score are of a --task",
+        ),
+        (
+            (options["since"] or options["until"])
+            and not (options["capture"] or options["endpoint"]),
+            "--since and --until are of captures, or of an --endpoint",
+        ),
+        (
+            options["since"] and options["until"] and options["since"] >= options["until"],
+            "--since must be before --until",
+        ),
     )
     for is_wrong, said in wrong:
         if is_wrong:
@@ -319,8 +336,8 @@ def _baseline_of(
         quality = metrics(registry.read_json(report)) if report else {}
     if options["baseline"]:
         return read_baseline(options["baseline"], quality)
-    assert registry  # noqa: S101 - a version or a file was named
-    assert version  # noqa: S101
+    if registry is None or version is None:
+        raise InputError("what was captured needs a baseline: name a VERSION, or give --baseline")
     file, profile = baselines.find(registry, version)
     digest = f" (SHA-256 {file.sha256})" if file.sha256 and file.sha256 not in file.uri else ""
     return Baseline(profile, f"{file.uri}{digest}", quality)

@@ -237,6 +237,8 @@ def fields(
         if before and seen < limits.minimum:
             notes.append(f"{side}s are not tested: there are {seen:,} records of them")
             continue
+        if texts := [name for name, one in before.items() if one.kind == TEXT]:
+            notes.append(f"{side}s of which only what is missing is tested: {listed(texts)}")
         for name, field_before in before.items():
             found = [*_tests(side, field_before, now[name], limits)]
             measured += (one for one in found if isinstance(one, Measured))

@@ -11,14 +11,11 @@ from __future__ import annotations
 
 import functools
 import math
-from importlib import resources
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup
+from typing import TYPE_CHECKING, NamedTuple
 
 from mims.governance.drift.check import DRIFT, NONE, UNDECIDED
-from mims.governance.drift.plots import bars, histogram
+from mims.governance.drift.plots import bars, histogram, shares
+from mims.governance.pages.template import template
 from mims.governance.profiles.profile import CATEGORY, NUMBER
 from mims.text import printable_lines
 
@@ -26,12 +23,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from jinja2 import Template
+    from markupsafe import Markup
 
     from mims.governance.drift.check import Finding, Report
     from mims.governance.drift.plots import Bars
-    from mims.governance.profiles.profile import Field
+from mims.governance.profiles.profile import Field
 
-_TEMPLATE = "drift.html.j2"
 _MINUS = "\N{MINUS SIGN}"
 _MOVED = 40  # fields that get a plot because they moved
 _QUIET = 48  # and because they did not
@@ -99,32 +96,19 @@ def page(report: Report) -> str:
 
 @functools.cache
 def _template() -> Template:
-    made = Environment(
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-        finalize=_finalized,
+    return template(
+        "drift/drift.html.j2", name=_name, said=_said, number=_number, p=_p, count=_count
     )
-    made.filters |= {"name": _name, "said": _said, "number": _number, "p": _p, "count": _count}
-    source = resources.files("mims.governance.drift").joinpath(_TEMPLATE)
-    return made.from_string(source.read_text(encoding="utf-8"))
-
-
-def _finalized(value: Any) -> Any:
-    """Make what could hide or reorder text visible; the rest is autoescape's."""
-    if isinstance(value, str) and not isinstance(value, Markup):
-        return printable_lines(value)
-    return "" if value is None else value
 
 
 def _headline(report: Report) -> str:
-    """The verdict in words."""
+    """The verdict in words, what moved farthest first."""
     if report.verdict == UNDECIDED:
         return "Undecided"
     if report.verdict == NONE:
         return "No drift"
-    names = [*dict.fromkeys(_name(one.name) for one in report.findings if one.drifted)]
+    drifted = sorted((one for one in report.findings if one.drifted), key=lambda one: -_far(one))
+    names = [*dict.fromkeys(_name(one.name) for one in drifted)]
     more = len(names) - _TOLD
     told = ", ".join(names[:_TOLD]) + (f" and {more} more" if more > 0 else "")
     return f"Drift: {told}"
@@ -148,11 +132,12 @@ def _drifted(findings: Sequence[Finding]) -> bool:
 
 
 def _farthest(findings: Sequence[Finding]) -> float:
-    """How far beyond its limit a field went."""
-    ratios = (
-        one.effect / one.limit if one.limit else one.effect for one in findings if one.drifted
-    )
-    return max(ratios, default=0.0)
+    return max((_far(one) for one in findings if one.drifted), default=0.0)
+
+
+def _far(finding: Finding) -> float:
+    """How far beyond its limit something went."""
+    return finding.effect / finding.limit if finding.limit else finding.effect
 
 
 def _shown(
@@ -169,7 +154,7 @@ def _shown(
     made = Shown(side, name, said, None, [], 0, facts, "")
     if before.kind == NUMBER and before.numbers and now.numbers:
         shown = bars(before, now)
-        plot = Markup(histogram(shown, small=small, salt=f"{side} {name}"))  # noqa: S704 - of numbers
+        plot = histogram(shown, small=small, salt=f"{side} {name}")
         return made._replace(plot=plot, text=_in_words(before, now, shown))
     if before.kind == CATEGORY:
         rows, most = _rows(before, now), _FEW_ROWS if small else _ROWS
@@ -184,20 +169,13 @@ def _in_words(before: Field, now: Field, shown: Bars) -> str:
 
 
 def _rows(before: Field, now: Field) -> list[Row]:
-    """Categories by their larger share, and the ones that the baseline has not."""
-    counts = [
-        (name, count, now.categories.get(name, 0)) for name, count in before.categories.items()
-    ]
-    if before.others or now.others:
-        counts.append(("(not in the baseline)", before.others, now.others))
-    totals = [max(1, sum(row[1] for row in counts)), max(1, sum(row[2] for row in counts))]
-    shares = [(name, was / totals[0], now_ / totals[1]) for name, was, now_ in counts]
-    shares.sort(key=lambda row: -max(row[1:]))
-    full = max((max(row[1:]) for row in shares), default=0.0) or 1.0
-    widths = [[round(100 * share / full, 2) for share in row[1:]] for row in shares]
+    """Categories by their larger share, which is as wide as there is room."""
+    found = shares(before, now)
+    full = max((max(row[1:]) for row in found), default=0.0) or 1.0
+    widths = [[round(100 * share / full, 2) for share in row[1:]] for row in found]
     return [
         Row(name, _percent(was), _percent(now_), *width)
-        for (name, was, now_), width in zip(shares, widths, strict=True)
+        for (name, was, now_), width in zip(found, widths, strict=True)
     ]
 
 
@@ -205,8 +183,8 @@ def _facts(before: Field, now: Field) -> Iterator[tuple[str, str, str]]:
     """Yield what, in the baseline, now."""
     if before.mean is not None:
         yield "Mean", _number(before.mean), _number(now.mean)
-    for what, shares in (("Missing", "missing"), ("No number", "invalid")):
-        parts = [getattr(one, shares) / max(one.records, 1) for one in (before, now)]
+    for what, counted in (("Missing", "missing"), ("No number", "invalid")):
+        parts = [getattr(one, counted) / max(one.records, 1) for one in (before, now)]
         if any(parts):
             yield what, _percent(parts[0]), _percent(parts[1])
 

@@ -287,9 +287,12 @@ def _regression(joined: Joined, task: Task) -> tuple[dict[str, Measure], int, li
 
 def _binary(joined: Joined, task: Task) -> tuple[dict[str, Measure], int, list[str]]:
     truths, positive = [*map(_class, joined.labels)], _class(task.positive)
-    others = sorted({*truths} - {positive})
+    answers = joined.answers[task.prediction] if task.prediction else []
+    found = [None if one is None else _class(one) for one in answers]
+    others = sorted({*truths, *filter(None, found)} - {positive})
     if len(others) > 1:
-        told = f"labels that are not {printable(positive)} are {listed(others, 5)}"
+        told = "labels and predictions" if task.prediction else "labels"
+        told = f"{told} that are not {printable(positive)} are {listed(others, 5)}"
         return {}, 0, [f"{told}: a binary task has one other"]
     labels = np.array([one == positive for one in truths])
     kept = np.ones(len(labels), bool)
@@ -298,9 +301,8 @@ def _binary(joined: Joined, task: Task) -> tuple[dict[str, Measure], int, list[s
         scores = _numbers(joined.answers[task.scores[0]])
         kept &= np.isfinite(scores)
     if task.prediction:
-        answers = joined.answers[task.prediction]
-        kept &= np.array([one is not None for one in answers])
-        predicted = np.array([_class(one) == positive for one in answers])
+        kept &= np.array([one is not None for one in found])
+        predicted = np.array([one == positive for one in found])
     else:
         predicted = np.asarray(scores) >= task.threshold
     notes = _left_out(kept, "there is no prediction")
@@ -335,6 +337,11 @@ def _multiclass(joined: Joined, task: Task) -> tuple[dict[str, Measure], int, li
     count = int(kept.sum())
     if not count:
         return {}, 0, notes
+    if not {*truths} & {*found}:
+        told = (
+            f"predictions are {listed(sorted({*found}), 5)}, labels {listed(sorted({*truths}), 5)}"
+        )
+        return {}, 0, [*notes, f"{told}: they have no class in common"]
     classes = [*dict.fromkeys((*names, *sorted({*truths, *found})))]
     places = {name: at for at, name in enumerate(classes)}
     labels, predicted = (np.array([places[x] for x in side])[kept] for side in (truths, found))
@@ -358,8 +365,10 @@ def _numbers(values: Sequence[Any]) -> Any:
 
 
 def _class(value: Any) -> str:
-    """A class's name: 1, "1" and "1.0" are the same."""
+    """A class's name: 1, "1" and "1.0" are the same, and so are "True" and "true"."""
     text = str(value).strip()
+    if text.lower() in ("true", "false"):
+        return text.lower()
     try:
         plain = float(text)
     except ValueError:

@@ -1,24 +1,22 @@
-"""Plots of a drift report: pieces of SVG that take their colours from the page they stand in.
+"""Plots of a drift report: how a field was distributed in the baseline, and how it is now.
 
-Goes in: a field of numbers in the baseline and as it is now. Comes out: SVG as
-text, the same bytes for the same numbers. There are no names in it, only numbers: names are the
-page's, which escapes them. Nothing is drawn through pyplot, which would keep state.
+Goes in: a field of numbers, twice. Comes out: shares a bar, and their plot. There are no names in
+it, only numbers: names are the page's.
 """
 
 from __future__ import annotations
 
-import io
-import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib.backends.backend_svg import FigureCanvasSVG
-from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from mims.governance import plots
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from markupsafe import Markup
     from numpy.typing import NDArray
 
     from mims.governance.profiles.profile import Field
@@ -27,34 +25,6 @@ BINS = 24
 _FEW = 16  # cells: so many are bars of their own
 _TAIL = 0.01  # of the baseline, beyond either end of the axis where its tails are long
 _LONG = 0.5  # times the width between those, and a tail is long: a normal distribution's is not
-# Stand-ins that become the page's colours.
-_INK, _BASE, _NOW, _LINE = "#010101", "#010102", "#010103", "#010104"
-_COLOURS = {
-    _INK: "var(--soft)",
-    _BASE: "var(--base)",
-    _NOW: "var(--now)",
-    _LINE: "var(--line)",
-}
-_STYLE: dict[Any, Any] = {
-    "svg.fonttype": "none",
-    "font.family": "sans-serif",
-    "text.parse_math": False,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.spines.left": False,
-    "axes.edgecolor": _LINE,
-    "xtick.color": _INK,
-    "ytick.color": _INK,
-    "xtick.major.size": 0,  # ticks would be drawn by reference to an id
-    "ytick.major.size": 0,
-    "axes.grid": True,
-    "axes.grid.axis": "y",
-    "grid.color": _LINE,
-    "grid.linewidth": 0.6,
-    "axes.axisbelow": True,
-    "text.color": _INK,
-    "axes.labelcolor": _INK,
-}
 
 
 class Bars(NamedTuple):
@@ -139,28 +109,42 @@ def _labels(edges: NDArray[np.float64]) -> tuple[str, ...]:
     return (f"< {lowest}", *between, f"> {edges[-1]:.4g}")
 
 
-def histogram(shown: Bars, *, small: bool = False, salt: str = "") -> str:
-    """Draw shares: the baseline as a filled shape, what is seen now as a line over it.
+def shares(baseline: Field, current: Field) -> list[tuple[str, float, float]]:
+    """Categories and their shares before and now, by the larger; one is all that is new."""
+    counts = [
+        (name, count, current.categories.get(name, 0))
+        for name, count in baseline.categories.items()
+    ]
+    if baseline.others or current.others:
+        counts.append(("(not in the baseline)", baseline.others, current.others))
+    totals = [max(1, sum(row[1] for row in counts)), max(1, sum(row[2] for row in counts))]
+    made = [(name, was / totals[0], now / totals[1]) for name, was, now in counts]
+    return sorted(made, key=lambda row: -max(row[1:]))
 
-    `salt` keeps what two plots of a page refer to apart.
-    """
-    size = (2.6, 1.15) if small else (4.0, 1.9)
-    with mpl.rc_context({**_STYLE, "svg.hashsalt": salt, "font.size": 9}):
-        figure, axes = _figure(size)
-        places = _draw_spanned(axes, shown) if len(shown.edges) else _draw_labelled(axes, shown)
-        axes.set_ylim(bottom=0)
-        axes.yaxis.set_major_locator(mpl.ticker.MaxNLocator(2 if small else 4))
-        axes.yaxis.set_major_formatter(lambda share, _: f"{100 * share:g} %")
-        axes.margins(x=0.01)
-        if small and shown.labels:
-            _thin(axes, *places)
-        return _svg(figure)
+
+def histogram(shown: Bars, *, small: bool = False, salt: str = "") -> Markup:
+    """Draw shares for a page. `salt` keeps what two plots of a page refer to apart."""
+    with plots.house():
+        made, axes = plots.figure(*((2.6, 1.15) if small else (4.0, 1.9)))
+        draw(axes, shown, small=small)
+    return plots.svg(made, salt=salt)
+
+
+def draw(axes: Any, shown: Bars, *, small: bool = False) -> None:
+    """Draw shares: the baseline as a filled shape, what is seen now as a line over it."""
+    places = _draw_spanned(axes, shown) if len(shown.edges) else _draw_labelled(axes, shown)
+    axes.set_ylim(bottom=0)
+    axes.yaxis.set_major_locator(MaxNLocator(2 if small else 4))
+    axes.yaxis.set_major_formatter(lambda share, _: f"{100 * share:g} %")
+    axes.margins(x=0.01)
+    if small and shown.labels:
+        _thin(axes, *places)
 
 
 def _draw_labelled(axes: Any, shown: Bars) -> tuple[Sequence[float], Sequence[str]]:
     at = np.arange(len(shown.labels))
-    axes.bar(at, shown.baseline, 0.86, color=_BASE, linewidth=0)
-    axes.bar(at, shown.current, 0.86, fill=False, edgecolor=_NOW, linewidth=1.6)
+    axes.bar(at, shown.baseline, 0.86, color=plots.BASE, linewidth=0)
+    axes.bar(at, shown.current, 0.86, fill=False, edgecolor=plots.MARK, linewidth=1.6)
     crowded = sum(map(len, shown.labels)) > 44
     axes.set_xticks(
         at, shown.labels, rotation=35 if crowded else 0, ha="right" if crowded else "center"
@@ -171,16 +155,16 @@ def _draw_labelled(axes: Any, shown: Bars) -> tuple[Sequence[float], Sequence[st
 def _draw_spanned(axes: Any, shown: Bars) -> tuple[Sequence[float], Sequence[str]]:
     """Draw bars of equal width, and apart from them what lies beyond the ends."""
     width = shown.edges[1] - shown.edges[0]
-    axes.stairs(shown.baseline, shown.edges, fill=True, color=_BASE, linewidth=0)
-    axes.stairs(shown.current, shown.edges, color=_NOW, linewidth=1.6)
+    axes.stairs(shown.baseline, shown.edges, fill=True, color=plots.BASE, linewidth=0)
+    axes.stairs(shown.current, shown.edges, color=plots.MARK, linewidth=1.6)
     for (before, now), at in (
         (shown.below, shown.edges[0] - 1.6 * width),
         (shown.above, shown.edges[-1] + 1.6 * width),
     ):
         if max(before, now) >= _TAIL:
-            axes.bar(at, before, 1.6 * width, color=_BASE, linewidth=0)
-            axes.bar(at, now, 1.6 * width, fill=False, edgecolor=_NOW, linewidth=1.6)
-    axes.xaxis.set_major_locator(mpl.ticker.MaxNLocator(4))
+            axes.bar(at, before, 1.6 * width, color=plots.BASE, linewidth=0)
+            axes.bar(at, now, 1.6 * width, fill=False, edgecolor=plots.MARK, linewidth=1.6)
+    axes.xaxis.set_major_locator(MaxNLocator(4))
     return [], []
 
 
@@ -188,31 +172,3 @@ def _thin(axes: Any, at: Sequence[float], labels: Sequence[str]) -> None:
     """Keep so many labels that none runs into the next."""
     step = max(1, -(-sum(len(label) + 2 for label in labels) // 36))
     axes.set_xticks(at[::step], labels[::step], rotation=0, ha="center")
-
-
-def _figure(size: tuple[float, float]) -> tuple[Figure, Any]:
-    figure = Figure(figsize=size, layout="constrained")
-    figure.patch.set_visible(False)
-    axes = figure.add_subplot()
-    axes.patch.set_visible(False)
-    return figure, axes
-
-
-def _svg(figure: Figure) -> str:
-    """Give what stands in <svg>, in the page's colours and type, without names that clash."""
-    written = io.StringIO()
-    canvas: Any = FigureCanvasSVG(figure)
-    canvas.print_svg(written, metadata={"Date": None})
-    text = written.getvalue()
-    text = text[text.index("<svg") :]
-    text = re.sub(r"<metadata>.*?</metadata>", "", text, count=1, flags=re.DOTALL)
-    text = re.sub(r'<g id="[^"]*"', "<g", text)
-    text = re.sub(
-        r'<svg [^>]*viewBox="([^"]*)"[^>]*>', r'<svg viewBox="\1" aria-hidden="true">', text
-    )
-    text = re.sub(r"<style [^>]*>.*?</style>", "", text, flags=re.DOTALL)
-    text = re.sub(r"font-family: [^;]*; ", "", text)
-    text = re.sub(r' transform="rotate\(-0 [^"]*"', "", text)
-    for stand_in, colour in _COLOURS.items():
-        text = text.replace(stand_in, colour)
-    return text.strip()

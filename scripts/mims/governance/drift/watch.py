@@ -18,13 +18,13 @@ from mims.errors import InputError
 from mims.governance.captures import reading
 from mims.governance.captures.labels import read_labels
 from mims.governance.captures.unread import Unread
-from mims.governance.drift.check import compare
+from mims.governance.drift.check import Part, compare
 from mims.governance.drift.check import report as judged
 from mims.governance.drift.performance import Task, changes, performance
 from mims.governance.profiles import tables
 from mims.governance.profiles.counting import Counter
 from mims.governance.profiles.profile import NUMBER, Profile
-from mims.text import printable
+from mims.text import listed, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -116,7 +116,7 @@ def watch(
     """
     if seen.labels and not seen.capture:
         raise InputError("labels belong to captures, by their eventId: name captures, too")
-    unread, parts = Unread(), []
+    unread, unlabelled, parts = Unread(), Unread(), []
     if seen.metrics:
         parts.append(changes(seen.metrics, _metrics(seen, registry), limits))
     if baseline is None or not (seen.capture or seen.file):
@@ -131,11 +131,12 @@ def watch(
     if seen.capture:
         passing = _counted(counter, _captured(baseline.profile, seen, unread, registry))
         if seen.labels:
-            labels = read_labels(seen.labels, registry, unread)
+            labels = read_labels(seen.labels, registry, unlabelled)
             task = Task.of(seen.task, baseline.profile, **seen.named)
             parts.append(performance(passing, labels, task, baseline.quality, limits).part)
         for _ in passing:  # what nobody has asked for goes by
             pass
+    parts += [_lost(unread, "captures", limits), _lost(unlabelled, "labels", limits)]
     return compare(
         baseline.profile,
         counter.profile(),
@@ -144,8 +145,18 @@ def watch(
         source=baseline.source,
         extra=counter.extra,
         parts=parts,
-        notes=unread.said(),
+        notes=(*unread.said(), *unlabelled.said()),
     )
+
+
+def _lost(unread: Unread, what: str, limits: Limits) -> Part:
+    """What can't be read may be what drifted, such as records with a new column."""
+    lines = unread.records + unread.count
+    if not unread.count or unread.count < limits.share * lines:
+        return Part()
+    most = max(unread.reasons, key=lambda reason: unread.reasons[reason].count)
+    lost = f"{unread.count:,} of {lines:,} {what} could not be read, most often: {most}"
+    return Part(undecided=(lost,))
 
 
 def _metrics(seen: Seen, registry: Registry | None) -> dict[str, float]:
@@ -165,7 +176,14 @@ def _metrics(seen: Seen, registry: Registry | None) -> dict[str, float]:
 
 
 def _count_file(counter: Counter, profile: Profile, file: str, registry: Registry | None) -> None:
-    """Count a file's records: each column on the side, or sides, that know its name."""
+    """Count a file's records: each column on the side, or sides, that know its name.
+
+    Raises:
+        InputError: it knows none.
+
+    """
+    known: set[str] = set()
+    names: dict[str, None] = {}
     with tables.opened(file, registry) as found:
         for table in found:
             answers = [name for name in table.column_names if name in profile.outputs]
@@ -174,9 +192,18 @@ def _count_file(counter: Counter, profile: Profile, file: str, registry: Registr
                 for name in table.column_names
                 if name in profile.inputs or name not in profile.outputs
             ]
-            counter.add_inputs(table.select(asked))
+            known |= {*table.column_names} & {*profile.inputs, *profile.outputs}
+            names.update(dict.fromkeys(table.column_names))
+            if asked:
+                counter.add_inputs(table.select(asked))
             if answers:
                 counter.add_outputs(table.select(answers))
+    if names and not known:
+        had = listed([*profile.inputs, *profile.outputs])
+        raise InputError(
+            f"{printable(file)}: none of its columns is one of the baseline, which has {had}: "
+            f"{listed(names)}"
+        )
 
 
 def _captured(

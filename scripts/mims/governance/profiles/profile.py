@@ -252,13 +252,19 @@ def _featured(feature: Mapping[str, Any], records: int) -> Field:
 
 
 def _measured(name: str, told: Mapping[str, Any], records: int) -> Field:
-    """Read a number field: what lies in a bucket's bounds becomes what lies between two edges."""
+    """Read a number field: what lies in a bucket's bounds becomes what lies between two edges.
+
+    Model Monitor's buckets hold lower <= x < upper, the last its upper bound, too:
+    https://github.com/awslabs/deequ/blob/master/src/main/scala/com/amazon/deequ/analyzers/KLLSketch.scala
+    """
     missing = _count(told["common"]["num_missing"])
     buckets = told.get("distribution", {}).get("kll", {}).get("buckets", [])
     edges: list[float] = []
     counts = [0]
-    for one in buckets:
+    for place, one in enumerate(buckets, 1):
         lower, upper = _finite(one["lower_bound"]), _finite(one["upper_bound"])
+        if place < len(buckets):
+            upper = below(upper)
         if not edges:
             edges.append(below(lower))
         if upper > edges[-1]:

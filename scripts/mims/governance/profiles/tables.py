@@ -45,7 +45,8 @@ _ENDINGS = {
 }
 _PACKED = (".gz", ".bz2", ".zst")  # which Arrow unpacks as it reads
 _BLOCK = 4 << 20  # bytes of text that are read at a time
-_ROWS = 1 << 16  # records of Parquet
+_ROWS = 1 << 16  # records of Parquet; fewer where they are wide:
+_CELLS = 1 << 22
 _HEAD = 1 << 20  # bytes in which a CSV's first line must end
 _INDEX = "__index_level_"  # pandas' own column
 _FEW = 10  # files that are named
@@ -254,6 +255,11 @@ def _csv_columns(source: Source, names: Sequence[str]) -> list[str]:
         return [*names]
     if all(_is_number(cell) for cell in first):
         raise InputError(f"{source.name}: its first line is numbers, no names: give --names a,b,c")
+    if len(first) == 1 and (mark := next((one for one in ";\t|" if one in first[0]), "")):
+        raise InputError(
+            f"{source.name}: its one column is named {printable(first[0])}: between values there "
+            f"must be a comma, not {mark!r}"
+        )
     if "" in first:
         raise InputError(
             f"{source.name}: its column {first.index('') + 1} has no name (pandas writes its index "
@@ -300,7 +306,8 @@ def _csv_tables(source: Source, names: Sequence[str]) -> Iterator[pa.Table]:
 def _parquet_tables(source: Source) -> Iterator[pa.Table]:
     with pyarrow.parquet.ParquetFile(source.path) as file:
         columns = [name for name in file.schema_arrow.names if not name.startswith(_INDEX)]
-        for batch in file.iter_batches(_ROWS, columns=columns):
+        rows = max(1, min(_ROWS, _CELLS // max(1, len(columns))))
+        for batch in file.iter_batches(rows, columns=columns):
             yield pa.Table.from_batches([batch])
 
 

@@ -1,0 +1,1 @@
+"""Pages for people: the look and the frame that the model card, drift reports and A/Bs share."""
