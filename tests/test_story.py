@@ -7,24 +7,29 @@ import shlex
 import subprocess
 import sys
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 import boto3
 
 from chain import TOP, Chain
+from mims.governance.ab import watching
 from mims.governance.command import main
+from mims.governance.drift import watch as drift_watch
 from mims.governance.registry import Registry
+from pictures import ab_svg, drift_svg
 from transcripts import commands, masked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+    from types import ModuleType
 
     import pytest
 
 CHAPTERS = ("## The registry afterwards", "## Watching models")
+PICTURES = TOP / "tests" / "story"
 GROUP = "PalmerPenguins-HeavyPenguin"
 _ASSUME = re.compile(r"export \$\(aws sts assume-role .*--role-session-name (\w+)")
 _TRAIN = re.compile(r"ROUNDS=(\d+) bash docker/chain.sh")
@@ -39,6 +44,8 @@ class Story:
     chain: Chain
     folder: Path
     monkeypatch: pytest.MonkeyPatch
+    seen: dict[str, Any] = field(default_factory=dict)
+    """what the last check and the last look at the A/B found"""
 
     def type(self, command: str) -> str | None:
         """Type a command; give what it says, or None where nobody reads it."""
@@ -87,6 +94,20 @@ class Story:
         self.monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", got["SecretAccessKey"])
         self.monkeypatch.setenv("AWS_SESSION_TOKEN", got["SessionToken"])
 
+    def pictures(self) -> dict[str, str]:
+        """What the README shows beside the text, by file."""
+        return {"drift.svg": drift_svg(self.seen["watch"]), "ab.svg": ab_svg(self.seen["status"])}
+
+    def remember(self, module: ModuleType, name: str) -> None:
+        """Keep what a function finds."""
+        whole = getattr(module, name)
+
+        def kept(*given: Any, **named: Any) -> Any:
+            self.seen[name] = whole(*given, **named)
+            return self.seen[name]
+
+        self.monkeypatch.setattr(module, name, kept)
+
 
 @contextmanager
 def begun(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Story]:
@@ -104,6 +125,8 @@ def begun(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Story]:
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
         monkeypatch.chdir(TOP)
+        story.remember(drift_watch, "watch")
+        story.remember(watching, "status")
         yield story
 
 
@@ -116,7 +139,10 @@ def test_the_chapters_are_true(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
             out = story.type(command)
             if out is not None and masked(out) != masked(said):
                 wrong.append((command, out))
+        pictures = story.pictures()
         registry = Registry("us-west-2")
         stages = {version.number: version.stage for version in registry.versions(GROUP)}
     assert not wrong, "\n".join(f"$ {command}\n{out}" for command, out in wrong)
+    for name, picture in pictures.items():
+        assert picture == (PICTURES / name).read_text(encoding="utf-8"), f"draw {name} anew"
     assert stages == {1: "Archived", 2: "Archived", 3: "Production"}

@@ -3,7 +3,7 @@
     for command, output in commands(README, "## The registry afterwards"): …
 
 A transcript is a ```console block: a line that starts with `$ ` is typed, what follows is said, to
-the next one. `masked` blanks what differs from day to day: times, and digests that hang on them.
+the next one. `masked` blanks what differs from run to run: times, and what hangs on them.
 """
 
 from __future__ import annotations
@@ -14,11 +14,15 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from pathlib import Path
 
-_TIMES = (
-    re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"),
-    re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d"),
-    re.compile(r"^sha256 [0-9a-f]{64}$", re.MULTILINE),  # of an audit record, which tells the time
-    re.compile(r" +[\d.]+ ms\b"),
+_OTHERWISE = (  # what differs from run to run, and what stands for it
+    (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"), "time"),
+    (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d"), "time"),
+    # Of an audit record, which tells the time.
+    (re.compile(r"^sha256 [0-9a-f]{64}$", re.MULTILINE), "sha256"),
+    # What CloudWatch has of an A/B: whole periods, so it hangs on the second of the look.
+    (re.compile(r"(?<=\d) +[\d,]+ +\d+ +(?:[\d.]+ ms|\u2013)$", re.MULTILINE), " measured"),
+    (re.compile(r"\n +latency: .*"), ""),
+    (re.compile(r"─+$", re.MULTILINE), "─"),  # as wide as the table
 )
 
 
@@ -45,6 +49,7 @@ def commands(readme: Path, chapter: str) -> list[Typed]:
 
 def masked(text: str) -> str:
     """The text without what another run says otherwise, and without spaces at the ends."""
-    for pattern in _TIMES:
-        text = pattern.sub(lambda found: "·" * len(found[0]), text)
-    return "\n".join(line.rstrip() for line in text.strip("\n").split("\n"))
+    text = "\n".join(line.rstrip() for line in text.strip("\n").split("\n"))
+    for pattern, instead in _OTHERWISE:
+        text = pattern.sub(instead, text)
+    return text
