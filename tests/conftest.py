@@ -35,13 +35,17 @@ if TYPE_CHECKING:
         def __call__(self, *options: str) -> AbstractContextManager[LocalAws]: ...
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+@pytest.hookimpl(optionalhook=True)  # other Pythons have no xdist
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Of tests side by side, those of a file share a process; so do all that need an engine."""
-    if not config.pluginmanager.hasplugin("xdist"):
-        return
-    for item in items:
-        together = "image" if item.get_closest_marker("image") else item.path.name
-        item.add_marker(pytest.mark.xdist_group(together))
+    from xdist.scheduler import LoadScopeScheduling  # noqa: PLC0415
+
+    class ByFile(LoadScopeScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return "image" if file.startswith("tests/image/") else file
+
+    return ByFile(config, log)
 
 
 SERVER = Path(__file__).parents[1] / "docker" / "aws" / "server.py"

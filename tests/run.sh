@@ -126,5 +126,4 @@ fi
 # Half of a test's time is waiting; a process takes up to 1 GB.
 workers=$((2 * $(nproc) < 8 ? 2 * $(nproc) : 8))
 marked=$(printf ' and %s' "${marks[@]}")
-step "Python $main, all tests" "$bin/python" -m pytest -n "$workers" --dist loadgroup \
-  -m "${marked# and }" "$@"
+step "Python $main, all tests" "$bin/python" -m pytest -n "$workers" -m "${marked# and }" "$@"
