@@ -266,6 +266,15 @@ def test_a_report_that_only_the_command_can_read(group: Group, tmp_path: Path) -
     assert execution.input["read"] == {"g1": True, "g2": False}
 
 
+def test_an_endpoint_in_an_ab_is_left_alone(group: Group) -> None:
+    config = group.sagemaker.describe_endpoint_config(EndpointConfigName="old")
+    tag: Any = {"Key": "mims:ab:format", "Value": "1"}
+    group.sagemaker.add_tags(ResourceArn=config["EndpointConfigArn"], Tags=[tag])
+
+    with pytest.raises(InputError, match="an A/B runs behind endpoint fraud: stop it first"):
+        group.start()
+
+
 def test_a_report_that_was_changed_since(group: Group) -> None:
     given = promotion.prepare(group.registry, group.new.name, group.gates)
     report = given["reports"]["ModelQualityStatistics"]

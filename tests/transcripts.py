@@ -12,6 +12,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 _OTHERWISE = (  # what differs from run to run, and what stands for it
@@ -25,6 +26,9 @@ _OTHERWISE = (  # what differs from run to run, and what stands for it
     (re.compile(r"─+$", re.MULTILINE), "─"),  # as wide as the table
 )
 
+_BLOCK = re.compile(r"```console\n(.*?)```", re.DOTALL)
+_TYPED = re.compile(r"^\$ (?P<command>(?:.*\\\n)*.*)\n(?P<output>(?:(?!\$ ).*\n)*)", re.MULTILINE)
+
 
 class Typed(NamedTuple):
     """A command, and what it says."""
@@ -35,16 +39,34 @@ class Typed(NamedTuple):
 
 def commands(readme: Path, chapter: str) -> list[Typed]:
     """Give the commands of a chapter's transcripts, in order."""
-    text = readme.read_text(encoding="utf-8").partition(f"{chapter}\n")[2].partition("\n## ")[0]
-    found = []
-    for block in re.findall(r"```console\n(.*?)```", text, re.DOTALL):
-        for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
-            command, _, output = part.partition("\n")
-            while command.endswith("\\"):
-                line, _, output = output.partition("\n")
-                command = command[:-1] + line.strip()
-            found.append(Typed(command, output.rstrip("\n")))
+    found: list[Typed] = []
+
+    def note(command: str, output: str) -> None:
+        found.append(Typed(command, output))
+
+    retold(readme.read_text(encoding="utf-8"), chapter, note)
     return found
+
+
+def retold(text: str, chapter: str, say: Callable[[str, str], str | None]) -> str:
+    """The text with a chapter's transcripts made anew.
+
+    `say` is asked in order what comes back of a command, and told what stands there; None keeps it.
+    """
+    before, heading, rest = text.partition(f"{chapter}\n")
+    body, following, after = rest.partition("\n## ")
+
+    def block(found: re.Match[str]) -> str:
+        return "```console\n" + _TYPED.sub(exchange, found[1]) + "```"
+
+    def exchange(found: re.Match[str]) -> str:
+        old = found["output"].rstrip("\n")
+        said = say(re.sub(r"\\\n\s*", "", found["command"]), old)
+        lines = (old if said is None else said).strip("\n").split("\n")
+        told = "".join(f"{line.rstrip()}\n" for line in lines if line or len(lines) > 1)
+        return f"$ {found['command']}\n{told}"
+
+    return before + heading + _BLOCK.sub(block, body) + following + after
 
 
 def masked(text: str) -> str:

@@ -27,10 +27,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mims.errors import InputError
+from mims.governance.ab.endpoint import free
 from mims.governance.approval.checks import checks, report_keys
 from mims.governance.approval.endpoint import Plan
 from mims.governance.decisions import History
-from mims.governance.deploy import Variant, config_request, model_request
+from mims.governance.deploy import Patience, Variant, config_request, model_request
 from mims.governance.gates.evidence import gather
 from mims.governance.gates.judging import evaluate, person
 from mims.governance.report_shapes import number
@@ -110,7 +111,8 @@ def prepare(
     """Judge a version for Production, and give an execution's input; approvals are yet to come.
 
     Raises:
-        InputError: there is no such version, it is not in Staging, or not fit for a state machine.
+        InputError: there is no such version, it is not in Staging, or not fit for a state machine;
+            or an A/B runs behind the endpoint.
         ServiceError: a service refused.
 
     """
@@ -118,6 +120,9 @@ def prepare(
     if gate_file.group != version.group:
         raise InputError(f"the gate file is of group {gate_file.group}, not {version.group}")
     _check_fit(version)
+    deployment = Deployment.of(gate_file)
+    if deployment.endpoint:
+        free(registry, deployment.endpoint, Patience())
     versions = {one.number: one for one in registry.versions(version.group)}
     production = next((one for one in versions.values() if one.stage == PRODUCTION), None)
     gates = gate_file.gates(PRODUCTION)
@@ -155,7 +160,7 @@ def prepare(
         "read": read,
         "limits": limits,
         "baselines": baselines,
-        "deployment": _names(version, Deployment.of(gate_file)),
+        "deployment": _names(version, deployment),
     }
     if len(json.dumps(made)) > _INPUT_LIMIT // 2:
         raise InputError(f"{version.name}: its verdicts are too long for a state machine")
