@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from mims.errors import InputError
 from mims.governance.deploy import S3_PLACE
+from mims.governance.everyday import instant
 from mims.registration.parameters import fits_metadata, shown
 from mims.text import listed
 
@@ -95,6 +96,24 @@ class Design:
         if problems:
             raise InputError(*problems)
         return self
+
+    def report(self) -> dict[str, Any]:
+        """What it is to find out and by what rules, as plain data."""
+        return {
+            "traffic": self.share,
+            "shadow": self.shadow,
+            "score": self.score,
+            "smallest": self.smallest,
+            "alpha": self.alpha,
+            "minimum": self.minimum,
+            "most": self.most,
+            "error_rise": self.error_rise,
+            "latency_ratio": self.latency_ratio,
+            "capture": self.capture,
+            "labels": self.labels,
+            "started": instant(self.started),
+            "former": self.former,
+        }
 
     def tags(self) -> dict[str, str]:
         """The design as tags of the configuration."""

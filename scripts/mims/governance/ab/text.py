@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mims.governance.everyday import instant
 from mims.governance.texts import table
 
 if TYPE_CHECKING:
@@ -31,21 +30,7 @@ def started(registry: Registry, made: Started) -> dict[str, Any]:
         "done": made.done,
         "needed": made.needed,
         "verdicts": [one._asdict() for one in made.admitted.verdicts] if made.admitted else [],
-        "design": {
-            "traffic": design.share,
-            "shadow": design.shadow,
-            "score": design.score,
-            "smallest": design.smallest,
-            "alpha": design.alpha,
-            "minimum": design.minimum,
-            "most": design.most,
-            "error_rise": design.error_rise,
-            "latency_ratio": design.latency_ratio,
-            "capture": design.capture,
-            "labels": design.labels,
-            "started": instant(design.started),
-            "former": design.former,
-        },
+        "design": design.report(),
         "dry_run": made.dry_run,
     }
 

@@ -199,20 +199,7 @@ def report(seen: Look) -> dict[str, Any]:
         "split_p": verdict.split,
         "errors_p": watched.p,
         "breaches": [*watched.breaches],
-        "design": {
-            "score": design.score,
-            "smallest": design.smallest,
-            "alpha": design.alpha,
-            "minimum": design.minimum,
-            "most": design.most,
-            "error_rise": design.error_rise,
-            "latency_ratio": design.latency_ratio,
-            "shadow": design.shadow,
-            "capture": design.capture,
-            "labels": design.labels,
-            "started": instant(design.started),
-            "former": design.former,
-        },
+        "design": design.report(),
         "at": instant(seen.at),
     }
 
