@@ -46,6 +46,11 @@ log = logging.getLogger("traffic")
 CLASSES = ("light", "heavy")
 
 
+def client(service: str) -> Any:
+    """A client, in the region that our commands take; boto3 alone does not heed AWS_REGION."""
+    return boto3.client(service, region_name=os.environ.get("AWS_REGION"))  # type: ignore[call-overload]
+
+
 @contextmanager
 def hosts(endpoint: str, seed: int) -> Iterator[None]:
     """Serve every version behind an endpoint, and tell the local AWS where.
@@ -54,7 +59,7 @@ def hosts(endpoint: str, seed: int) -> Iterator[None]:
         VerificationError: a version is not what was registered, or can't be served.
 
     """
-    sagemaker = boto3.client("sagemaker")
+    sagemaker = client("sagemaker")
     config = sagemaker.describe_endpoint(EndpointName=endpoint)["EndpointConfigName"]
     described = sagemaker.describe_endpoint_config(EndpointConfigName=config)
     variants = [*described["ProductionVariants"], *described.get("ShadowProductionVariants", [])]
@@ -78,7 +83,7 @@ def hosts(endpoint: str, seed: int) -> Iterator[None]:
 
 def send(endpoint: str, birds: Sequence[penguins.Bird], count: int, seed: int) -> list[Any]:
     """Ask about birds drawn at random; give a label a request, as SageMaker's ground truth."""
-    runtime, draw = boto3.client("sagemaker-runtime"), random.Random(seed)  # noqa: S311 - a draw
+    runtime, draw = client("sagemaker-runtime"), random.Random(seed)  # noqa: S311 - a draw
     labels, variants = [], Counter[str]()
     for number in range(count):
         bird, name = draw.choice(birds), f"{seed}-{number}"
@@ -99,7 +104,7 @@ def keep(labels: Sequence[Any], place: str, seed: int) -> None:
     bucket, _, prefix = place.removeprefix("s3://").partition("/")
     lines = "".join(json.dumps(label) + "\n" for label in labels)
     key = f"{prefix.rstrip('/')}/{seed}.jsonl"
-    boto3.client("s3").put_object(Bucket=bucket, Key=key, Body=lines.encode())
+    client("s3").put_object(Bucket=bucket, Key=key, Body=lines.encode())
 
 
 def _row(bird: penguins.Bird) -> bytes:

@@ -27,8 +27,8 @@ from mims.governance.ab import guardrails, watching
 from mims.governance.ab.endpoint import look
 from mims.governance.command import main
 from mims.governance.decisions import History
-from mims.governance.drift.cloudwatch import cloudwatch
 from mims.governance.registry import Registry
+from mims.registration.aws import client
 from traffic import settled
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def test_a_guardrail_rolls_back_before_there_are_labels(
     said: Said, group: Group, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     start(said, group)
-    found = guardrails.look(cloudwatch(REGION), design())
+    found = guardrails.look(client("cloudwatch", REGION), design())
     breached = guardrails.Guardrails(**{**vars(found), "breaches": ("latency: too slow",)})
     monkeypatch.setattr(guardrails, "look", lambda *_, **__: breached)
 

@@ -16,10 +16,10 @@ from mims.governance.drift.check import Finding, Report
 from mims.governance.drift.cloudwatch import (
     NAMESPACE,
     alarm,
-    cloudwatch,
     metrics,
     publish,
 )
+from mims.registration import aws as registration_aws
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient
@@ -38,7 +38,7 @@ HERE = [
 
 @pytest.fixture
 def client(aws: LocalAws) -> CloudWatchClient:
-    return cloudwatch(aws.environ["AWS_DEFAULT_REGION"])
+    return registration_aws.client("cloudwatch", aws.environ["AWS_DEFAULT_REGION"])
 
 
 def put(
@@ -131,7 +131,13 @@ def test_the_span_is_widened_to_whole_hours(client: CloudWatchClient) -> None:
 @pytest.mark.usefixtures("aws")
 def test_many_metrics_are_several_requests(asked: list[str]) -> None:
     names = [f"ModelLatency:p{rank / 10}" for rank in range(600)]
-    metrics(cloudwatch("us-west-2"), "fraud", names, since=NOON, until=NOON + hours(1))
+    metrics(
+        registration_aws.client("cloudwatch", "us-west-2"),
+        "fraud",
+        names,
+        since=NOON,
+        until=NOON + hours(1),
+    )
     assert asked == ["GetMetricData"] * 3
 
 
@@ -161,7 +167,11 @@ def test_a_service_that_refuses(proxy: Faults) -> None:
     proxy.on(None, refused("AccessDenied", "not authorized", status=403))
     with pytest.raises(ServiceError, match=r"GetMetricData in us-west-2 for endpoint fraud"):
         metrics(
-            cloudwatch("us-west-2"), "fraud", ["ModelLatency"], since=NOON, until=NOON + hours(1)
+            registration_aws.client("cloudwatch", "us-west-2"),
+            "fraud",
+            ["ModelLatency"],
+            since=NOON,
+            until=NOON + hours(1),
         )
 
 

@@ -120,7 +120,7 @@ def begun(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Story]:
             monkeypatch.delenv(name, raising=False)
         monkeypatch.setenv("AWS_ENDPOINT_URL", chain.endpoint)
         monkeypatch.setenv("AWS_REGION", "us-west-2")
-        monkeypatch.setenv("AWS_DEFAULT_REGION", "us-west-2")
+        monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")

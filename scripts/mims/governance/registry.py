@@ -12,8 +12,6 @@ import json
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import boto3.session
-
 from mims.errors import InputError
 from mims.governance.versions import STAGES, Version
 from mims.registration.audit import Trail
@@ -24,6 +22,7 @@ from mims.text import listed, meant, printable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sagemaker import SageMakerClient
 
@@ -54,6 +53,11 @@ class Registry:
         return client("s3", self.region)
 
     @cached_property
+    def cloudwatch(self) -> CloudWatchClient:
+        """The client of CloudWatch."""
+        return client("cloudwatch", self.region)
+
+    @cached_property
     def actor(self) -> str:
         """The ARN of whoever asks, for decisions to bear a name.
 
@@ -61,7 +65,7 @@ class Registry:
             ServiceError: nobody, or STS can't be asked.
 
         """
-        sts = boto3.session.Session(region_name=self.region).client("sts")
+        sts = client("sts", self.region)
         with asking("GetCallerIdentity", self.region, "the caller"):
             return str(required(sts.get_caller_identity(), "Arn", "GetCallerIdentity", self.region))
 

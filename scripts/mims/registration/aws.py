@@ -28,8 +28,11 @@ if TYPE_CHECKING:
 
     from botocore.awsrequest import AWSRequest
     from botocore.client import BaseClient
+    from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sagemaker import SageMakerClient
+    from mypy_boto3_stepfunctions import SFNClient
+    from mypy_boto3_sts import STSClient
 
 log = logging.getLogger("mims")
 
@@ -101,7 +104,13 @@ class AwsError(ServiceError):
 def client(service: Literal["s3"], region: str) -> S3Client: ...
 @overload
 def client(service: Literal["sagemaker"], region: str) -> SageMakerClient: ...
-def client(service: Literal["s3", "sagemaker"], region: str) -> S3Client | SageMakerClient:
+@overload
+def client(service: Literal["cloudwatch"], region: str) -> CloudWatchClient: ...
+@overload
+def client(service: Literal["stepfunctions"], region: str) -> SFNClient: ...
+@overload
+def client(service: Literal["sts"], region: str) -> STSClient: ...
+def client(service: Any, region: str) -> Any:
     """Make a client for a region. It may be used from several threads at a time.
 
     Raises:

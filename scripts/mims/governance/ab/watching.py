@@ -17,7 +17,6 @@ from mims.errors import InputError
 from mims.governance.ab import experiment, guardrails, judging, outcomes
 from mims.governance.ab.endpoint import look as stand
 from mims.governance.deploy import IN_SERVICE
-from mims.governance.drift.cloudwatch import cloudwatch
 from mims.governance.everyday import instant
 from mims.governance.versions import PRODUCTION, STAGING
 
@@ -69,7 +68,7 @@ def status(registry: Registry, endpoint: str, period: int | None = None) -> Look
     )
     at = datetime.now(UTC)
     known = outcomes.outcomes(design, registry)
-    watched = guardrails.look(cloudwatch(registry.region), design, now=at, period=period)
+    watched = guardrails.look(registry.cloudwatch, design, now=at, period=period)
     return Look(
         design=design,
         standing=standing,

@@ -17,7 +17,7 @@ import json
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mims.errors import InputError, ServiceError
 from mims.governance.approval.state_machine import REFUSALS
@@ -311,8 +311,7 @@ def _decision(execution: Execution) -> Decision:
 
 @functools.lru_cache(4)
 def _sfn(registry: Registry) -> SFNClient:
-    make = cast("Callable[[str, str], Any]", client)
-    return cast("SFNClient", make("stepfunctions", registry.region))
+    return client("stepfunctions", registry.region)
 
 
 def _machine_arn(registry: Registry, name: str) -> str | None:

@@ -270,8 +270,8 @@ def check(name: str | None, page: Path | None, **options: Any) -> int:
     if options["publish"] and registry:
         from mims.governance.drift import cloudwatch
 
-        client = cloudwatch.cloudwatch(registry.region)
-        cloudwatch.publish(client, report, seen.endpoint, variant=options["variant"] or "")
+        variant = options["variant"] or ""
+        cloudwatch.publish(registry.cloudwatch, report, seen.endpoint, variant=variant)
     return _code(report)
 
 
@@ -429,9 +429,8 @@ def alarm(endpoint: str, variant: str, actions: tuple[str, ...], **options: Any)
     """
     from mims.governance.drift import cloudwatch
 
-    region = registry_of(options).region
     made = cloudwatch.alarm(
-        cloudwatch.cloudwatch(region),
+        registry_of(options).cloudwatch,
         endpoint,
         variant=variant,
         actions=actions,

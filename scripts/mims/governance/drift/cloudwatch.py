@@ -21,8 +21,6 @@ import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import boto3.session
-
 from mims.errors import InputError
 from mims.governance.drift.check import DRIFT, UNDECIDED
 from mims.registration.aws import asking
@@ -88,11 +86,6 @@ class Alarm(NamedTuple):
     done: str
     """created, updated or unchanged"""
     request: Mapping[str, Any]
-
-
-def cloudwatch(region: str) -> CloudWatchClient:
-    """A client of CloudWatch, by boto3's own rules."""
-    return boto3.session.Session(region_name=region).client("cloudwatch")
 
 
 def metrics(

@@ -166,7 +166,7 @@ def _metrics(seen: Seen, registry: Registry | None) -> dict[str, float]:
         raise InputError("metrics are an endpoint's: name it")
     until = seen.until or datetime.now(UTC)
     return cloudwatch.metrics(
-        cloudwatch.cloudwatch(registry.region),
+        registry.cloudwatch,
         seen.endpoint,
         seen.metrics,
         since=seen.since or until - _SPAN,
