@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from unittest.mock import patch
 
 from mims import contracts
+from mims.governance.drift.job import MIMS_DRIFT_CONTRACT
 from mims.pipeline.chain import load
 from mims.pipeline.graph import mermaid
 from mims.pipeline.jobs import JobSettings
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 README = Path(__file__).parent.parent / "README.md"
 _MADE = re.compile(r"(<!-- (table|graph): (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_CONTRACTS = {"MIMS_DRIFT_CONTRACT": MIMS_DRIFT_CONTRACT}  # of a job beyond the chain
 _MODELS: dict[str, type[BaseModel]] = {
     "RegistrationConfig": RegistrationConfig,
     "JobSettings": JobSettings,
@@ -54,7 +56,7 @@ def _graph(file: str) -> list[str]:
 def _table(name: str) -> list[str]:
     if name in _MODELS:
         return _model_table(_MODELS[name])
-    return _contract_table(getattr(contracts, name))
+    return _contract_table(_CONTRACTS.get(name) or getattr(contracts, name))
 
 
 def _contract_table(contract: Contract) -> list[str]:
