@@ -134,3 +134,15 @@ def answered(design: Design, *, right: tuple[float, float], records: int, seed: 
         for i in range(records)
     ]
     s3.put_object(Bucket="mims-models", Key="labels/1.jsonl", Body=captures.content(truths))
+
+
+def delete(version: Version) -> None:
+    """Delete a version, and wait until it is gone: it is Deleting first."""
+    sagemaker = boto3.client("sagemaker")
+    sagemaker.delete_model_package(ModelPackageName=version.arn)
+    try:
+        for _ in range(1000):
+            sagemaker.describe_model_package(ModelPackageName=version.arn)
+    except sagemaker.exceptions.ClientError:
+        return
+    raise AssertionError(f"{version.name} is still there")

@@ -16,6 +16,7 @@ from ab_groups import (
     Group,
     a_group,
     answered,
+    delete,
     served,
     stands,
     weights,
@@ -221,7 +222,7 @@ def test_what_became_of_the_versions_meanwhile_is_told(said: Said, group: Group)
     registry.update(group.champion, ModelLifeCycle={"Stage": "Archived", "StageStatus": "Retired"})
     assert f"{group.champion.name} is in Archived by now: roll back" in said("status", "fraud")
 
-    boto3.client("sagemaker").delete_model_package(ModelPackageName=group.challenger.arn)
+    delete(group.challenger)
     said("status", "fraud", code=EXIT_INPUT)
     assert main(["ab", "watch", "fraud", "--once", *WHY]) == EXIT_INPUT
     said("stop", "fraud", "--roll-back", *WHY, *QUICKLY)

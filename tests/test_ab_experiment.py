@@ -19,6 +19,7 @@ from ab_groups import (
     Group,
     a_group,
     config,
+    delete,
     gates,
     served,
     stands,
@@ -554,7 +555,7 @@ def test_of_two_operators_one_ends(group: Group) -> None:
 
 def test_a_challenger_that_was_deleted_is_rolled_back(group: Group) -> None:
     start(group)
-    boto3.client("sagemaker").delete_model_package(ModelPackageName=group.challenger.arn)
+    delete(group.challenger)
 
     with pytest.raises(InputError, match="was deleted: roll the A/B back"):
         stop(group, promote=True)

@@ -17,6 +17,7 @@ from mims.governance.commands.shared import (
     taught,
     tell,
     waits,
+    write,
 )
 
 if TYPE_CHECKING:
@@ -174,7 +175,8 @@ def status(endpoint: str, page: Path | None, period: int | None, **options: Any)
     if page:
         from mims.governance.ab.page import page as written
 
-        _write(page, written(seen))
+        write(page, written(seen))
+        console.say(f"{page}: written")
     tell(options, [report], lambda: text.look(report))
 
 
@@ -314,11 +316,3 @@ def _patience(options: dict[str, Any]) -> Patience:
 
 def _code(ended: Ended) -> int:
     return EXIT_INPUT if ended.done == "refused" else EXIT_DONE
-
-
-def _write(path: Path, page: str) -> None:
-    try:
-        path.write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}") from error
-    console.say(f"{path}: written")

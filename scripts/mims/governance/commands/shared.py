@@ -78,3 +78,23 @@ def tell(
         return
     for row in rows:
         console.answer(True, row, "")
+
+
+def write(file: Path, text: str) -> None:
+    """Write a page, whole or not at all; through a link or into a device, such as /dev/stdout.
+
+    Raises:
+        InputError: it can't be written.
+
+    """
+    from mims.outputs import Output, writing
+
+    content = text.encode("utf-8", "backslashreplace")
+    if file.is_symlink() or (file.exists() and not file.is_file()):
+        with writing(file):
+            file.write_bytes(content)
+        return
+    with Output(file) as output:
+        with writing(file):
+            output.file.write(content)
+        output.publish()

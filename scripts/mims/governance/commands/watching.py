@@ -17,6 +17,7 @@ from mims.governance.commands.shared import (
     registry_of,
     taught,
     tell,
+    write,
 )
 
 if TYPE_CHECKING:
@@ -265,7 +266,9 @@ def check(name: str | None, page: Path | None, **options: Any) -> int:
     baseline = _baseline_of(registry, version, options) if seen.capture or seen.file else None
     report = watch.watch(baseline, seen, limits, registry)
     if page:
-        _write_page(page, report)
+        from mims.governance.drift.page import page as written
+
+        write(page, written(report))
     tell(options, [report.to_json()], lambda: text(report))
     if options["publish"] and registry:
         from mims.governance.drift import cloudwatch
@@ -384,16 +387,6 @@ def _read(file: Path) -> bytes:
         return file.read_bytes()
     except OSError as error:
         raise InputError(f"cannot read {file}: {error.strerror or error}") from error
-
-
-def _write_page(file: Path, report: Report) -> None:
-    from mims.governance.drift.page import page
-    from mims.outputs import Output, writing
-
-    with Output(file) as output:
-        with writing(file):
-            output.file.write(page(report).encode("utf-8", "backslashreplace"))
-        output.publish()
 
 
 def _code(report: Report) -> int:
