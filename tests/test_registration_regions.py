@@ -291,7 +291,7 @@ def stop_at(
 
     A second stop is not to hinder what the first one has to clean up.
     """
-    command = [sys.executable, str(SCRIPT), "--root", str(inputs.root)]
+    command = [sys.executable, "-X", "faulthandler", str(SCRIPT), "--root", str(inputs.root)]
     started: list[subprocess.Popen[str]] = []
     log = inputs.root / "log"
 
@@ -305,8 +305,12 @@ def stop_at(
         for region in TWO:
             proxy.on(operation, stop, times=1, region=region)
         started.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True))
-        # Far below the two minutes that SageMaker leaves a job to end in.
-        said = started[0].communicate(timeout=30)[0]
+        try:  # far below the two minutes that SageMaker leaves a job to end in
+            said = started[0].communicate(timeout=30)[0]
+        except subprocess.TimeoutExpired:
+            started[0].send_signal(signal.SIGABRT)  # it tells where it hangs
+            started[0].communicate()
+            pytest.fail(log.read_text())
     if operation == "CreateMultipartUpload":  # what was begun was not gone on with
         assert proxy.count("CompleteMultipartUpload") == 0
     return started[0].returncode, json.loads(said.splitlines()[-1])["error"]

@@ -14,9 +14,9 @@ import signal
 import sys
 import threading
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Callable, Mapping
+from typing import IO, TYPE_CHECKING, Any, Callable, Iterator, Mapping
 
 from mims import __version__
 from mims.errors import EXIT_BUG, EXIT_DONE, InputError, MimsError, Problems, Stopped
@@ -150,15 +150,21 @@ Flow = Callable[[Job], Mapping[str, Any]]
 
 
 def run_job(command_line: CommandLine, flow: Flow, environ: Mapping[str, str] | None = None) -> int:
-    """Run a flow and turn how it ends into an exit code and an exit message."""
+    """Run a flow and turn how it ends into an exit code and an exit message.
+
+    Who calls it from a program keeps their signals and their log.
+    """
+    _open_closed_streams()
+    with _log_on_stderr(logging.DEBUG if command_line.verbose else logging.INFO):
+        return _run(command_line, flow, os.environ if environ is None else environ)
+
+
+def _run(command_line: CommandLine, flow: Flow, environ: Mapping[str, str]) -> int:
     contract, root = command_line.contract, Path(command_line.root)
-    environ = os.environ if environ is None else environ
     stops = _Stops()
     started = time.monotonic()
     report: Mapping[str, Any] = {}
     problem = ""
-    _open_closed_streams()
-    _log_to_stderr(logging.DEBUG if command_line.verbose else logging.INFO)
     try:
         command_line.require_right()
         with stops:
@@ -262,8 +268,10 @@ class _Stops:
         self._tries += 1
         module = frame.f_globals.get("__name__", "") if frame else ""
         if module.partition(".")[0] in _PLUMBING and self._tries < _TRIES:
-            signal.setitimer(signal.ITIMER_REAL, _SOON)
+            # Again and again: a signal that another thread gets does not wake one that waits.
+            signal.setitimer(signal.ITIMER_REAL, _SOON, _SOON)
             return
+        signal.setitimer(signal.ITIMER_REAL, 0)
         self._handle(_ignore)
         raise Stopped(self._first)
 
@@ -284,11 +292,17 @@ class _Formatter(logging.Formatter):
         return without_secrets(printable_lines(super().format(record)))
 
 
-def _log_to_stderr(level: int) -> None:
+@contextmanager
+def _log_on_stderr(level: int) -> Iterator[None]:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         _Formatter("%(asctime)s %(levelname)-7s %(message)s", "%Y-%m-%dT%H:%M:%SZ")
     )
-    log.handlers = [handler]
-    log.propagate = False
+    before = log.handlers, log.propagate, log.level
+    log.handlers, log.propagate = [handler], False
     log.setLevel(level)
+    try:
+        yield
+    finally:
+        log.handlers, log.propagate, level_before = before
+        log.setLevel(level_before)

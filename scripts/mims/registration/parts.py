@@ -206,8 +206,8 @@ class Assembly:
         """Bring all parts to S3. A failure ends those that are under way before it is raised."""
         tags: list[dict[str, Any]] = []
         with ThreadPoolExecutor(AT_A_TIME, "part") as pool:
-            sending = {pool.submit(send, upload_id, part): part for part in parts}
             try:
+                sending = {pool.submit(send, upload_id, part): part for part in parts}
                 for done in as_completed(sending):
                     part, answer = sending[done], done.result()
                     required(answer, "ETag", "UploadPart", self._region)

@@ -79,11 +79,11 @@ def register_everywhere(
         job.progress("storing", size * len(storages)) as progress,
         ThreadPoolExecutor(_AT_A_TIME, "region") as pool,
     ):
-        running = [
-            pool.submit(register_in, plan, Means(storage, progress.advance, clock, pause))
-            for storage in storages
-        ]
         try:
+            running = [
+                pool.submit(register_in, plan, Means(storage, progress.advance, clock, pause))
+                for storage in storages
+            ]
             return [outcome for region in running for outcome in region.result()]
         except BaseException:
             stopping.set()
