@@ -36,6 +36,7 @@ class CommandLine(NamedTuple):
     root: str
     verbose: bool = False
     problem: str = ""
+    of_process: bool = False  # the process's own, which ends with the job
 
     def require_right(self) -> None:
         """Refuse a wrong one.
@@ -53,14 +54,15 @@ def read_command_line(contract: Contract, argv: Sequence[str] | None = None) -> 
 
     A wrong line is not refused here but kept, with the root that its exit message goes to.
     """
+    of_process = argv is None
     argv = sys.argv[1:] if argv is None else argv
     root = "/"
     try:
         root = _root_option().parse_known_args(argv)[0].root
         options = _parser(contract).parse_args(argv)
     except UsageError as error:
-        return CommandLine(contract, root, problem=str(error))
-    return CommandLine(contract, options.root, options.verbose)
+        return CommandLine(contract, root, problem=str(error), of_process=of_process)
+    return CommandLine(contract, options.root, options.verbose, of_process=of_process)
 
 
 class _HelpFormatter(argparse.RawDescriptionHelpFormatter):

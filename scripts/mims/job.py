@@ -185,7 +185,7 @@ def _run(command_line: CommandLine, flow: Flow, environ: Mapping[str, str]) -> i
     log.info("%s: %s in %.1f s", contract.job, status, seconds)
     outcome = {"job": contract.job, "status": status, "exit_code": code, "seconds": seconds}
     _leave(exit_message(outcome, problem, report), root / MESSAGE_PATH)
-    stops.forget()
+    stops.forget(last=command_line.of_process)
     return code
 
 
@@ -258,10 +258,13 @@ class _Stops:
         if self._first and not isinstance(error, Stopped):  # it became something else on its way
             raise Stopped(self._first) from error
 
-    def forget(self) -> None:
-        """Put back what the signals did before."""
+    def forget(self, *, last: bool) -> None:
+        """Put back what the signals did before; at a process's last, let none change how it ends.
+
+        A second stop would kill it by the signal. Nor does SIG_IGN end with the interpreter.
+        """
         for signum, handler in self._before.items():
-            self._handle(handler, signum)
+            self._handle(signal.SIG_IGN if last else handler, signum)
 
     def _stop(self, signum: int, frame: FrameType | None) -> None:
         self._first = self._first or signum

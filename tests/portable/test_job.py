@@ -213,7 +213,7 @@ def test_signal_handlers_are_put_back(tmp_path: Path) -> None:
 
 BUSY = """
 import hashlib, sys, threading
-from mims.command_line import CommandLine
+from mims.command_line import read_command_line
 from mims.contracts import MIMS_PACKAGE_CONTRACT
 from mims.job import run_job
 
@@ -227,7 +227,7 @@ def flow(job):
     print("ready", flush=True)
     threading.Event().wait()
 
-sys.exit(run_job(CommandLine(MIMS_PACKAGE_CONTRACT, sys.argv[1]), flow))
+sys.exit(run_job(read_command_line(MIMS_PACKAGE_CONTRACT), flow))
 """
 
 
@@ -240,7 +240,7 @@ def test_several_stops_while_threads_are_busy(tmp_path: Path) -> None:
     chosen = random.Random(7)  # noqa: S311 - the same in every run
     for _ in range(20):
         process = subprocess.Popen(
-            [sys.executable, "-c", BUSY, str(tmp_path)],
+            [sys.executable, "-c", BUSY, "--root", str(tmp_path)],
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             env={"PYTHONPATH": str(SCRIPTS)},
@@ -253,10 +253,39 @@ def test_several_stops_while_threads_are_busy(tmp_path: Path) -> None:
                 process.send_signal(signal.SIGTERM)
                 time.sleep(0.004 * chosen.random())
             try:
-                process.communicate(timeout=30)
+                process.communicate(timeout=60)
             finally:
                 process.kill()
         assert process.returncode == 143
+
+
+OVER = """
+import os, signal, sys
+from mims.command_line import read_command_line
+from mims.contracts import MIMS_PACKAGE_CONTRACT
+from mims.job import run_job
+
+class AtTheEnd:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+at_the_end = AtTheEnd()
+code = run_job(read_command_line(MIMS_PACKAGE_CONTRACT), lambda job: {})
+for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM):
+    os.kill(os.getpid(), number)
+sys.exit(code)
+"""
+
+
+def test_a_stop_after_the_end_does_not_change_it(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", OVER, "--root", str(tmp_path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env={"PYTHONPATH": str(SCRIPTS)},
+        check=False,
+    )
+    assert (done.returncode, b"Traceback" in done.stdout) == (0, False), done.stdout
 
 
 def test_its_caller_keeps_the_log(tmp_path: Path) -> None:
