@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 import urllib.request
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -14,6 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local_aws import limits
+from patience import looks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -393,6 +393,51 @@ def test_weights_of_an_endpoint_change_and_its_configuration_stays(
             reweigh(sagemaker, *wanted)
 
 
+# What of a variant is kept, by what UpdateEndpoint is told: instances and weight.
+RETAINED: dict[str, tuple[dict[str, Any], tuple[int, float]]] = {
+    "nothing": ({}, (1, 1.0)),
+    "all": ({"RetainAllVariantProperties": True}, (5, 3.0)),
+    "all but weights": (
+        {
+            "RetainAllVariantProperties": True,
+            "ExcludeRetainedVariantProperties": [{"VariantPropertyType": "DesiredWeight"}],
+        },
+        (5, 1.0),
+    ),
+    "all but instances": (
+        {
+            "RetainAllVariantProperties": True,
+            "ExcludeRetainedVariantProperties": [{"VariantPropertyType": "DesiredInstanceCount"}],
+        },
+        (1, 3.0),
+    ),
+}
+
+
+@pytest.mark.parametrize(("how", "kept"), RETAINED.values(), ids=RETAINED)
+def test_an_update_keeps_of_variants_what_it_is_told_to(
+    sagemaker: SageMakerClient, how: Any, kept: tuple[int, float]
+) -> None:
+    """A variant that is new has what its configuration says."""
+    one: Any = {"VariantName": "one", "ModelName": "model", "InstanceType": "ml.m5.large"}
+    counted: Any = {**one, "InitialInstanceCount": 1, "InitialVariantWeight": 1.0}
+    both: Any = [counted, {**counted, "VariantName": "new", "InitialInstanceCount": 2}]
+    sagemaker.create_endpoint_config(EndpointConfigName="both", ProductionVariants=both)
+    sagemaker.create_endpoint(EndpointName="e", EndpointConfigName="one")
+    statuses(sagemaker)
+    scaled: Any = [{"VariantName": "one", "DesiredWeight": 3.0, "DesiredInstanceCount": 5}]
+    sagemaker.update_endpoint_weights_and_capacities(
+        EndpointName="e", DesiredWeightsAndCapacities=scaled
+    )
+    statuses(sagemaker)
+
+    sagemaker.update_endpoint(EndpointName="e", EndpointConfigName="both", **how)
+    statuses(sagemaker)
+
+    found = sagemaker.describe_endpoint(EndpointName="e")["ProductionVariants"]
+    assert [(o["CurrentInstanceCount"], o["DesiredWeight"]) for o in found] == [kept, (2, 1.0)]
+
+
 # State machines
 
 
@@ -408,11 +453,10 @@ def run(*, given: Any = None, **state: Any) -> Any:
     started = client.start_execution(
         stateMachineArn=made["stateMachineArn"], name=str(uuid4()), input=json.dumps(given or {})
     )
-    for _ in range(200):
+    for _ in looks():
         found = client.describe_execution(executionArn=started["executionArn"])
         if found["status"] != "RUNNING":
             break
-        time.sleep(0.02)
     return json.loads(found["output"]) if "output" in found else (found["error"], found["cause"])
 
 

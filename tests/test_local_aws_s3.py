@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import boto3
 import pytest
@@ -445,12 +446,13 @@ def test_of_two_writers_at_once_one_is_first(monkeypatch: pytest.MonkeyPatch) ->
 
     client = Client(LocalAwsApplication(status_seconds=0))
     signed = "AWS4-HMAC-SHA256 Credential=testing/20260101/us-east-1/s3/aws4_request, Signature=0"
-    client.put("/two-writers", headers={"Authorization": signed})
+    bucket = f"/two-writers-{uuid4()}"  # this process keeps it
+    client.put(bucket, headers={"Authorization": signed})
     monkeypatch.setattr(S3Backend, "put_object", put_object)
 
     def write(body: bytes) -> int:
         headers = {"Authorization": signed, "If-None-Match": "*"}
-        return client.put("/two-writers/object", data=body, headers=headers).status_code
+        return client.put(f"{bucket}/object", data=body, headers=headers).status_code
 
     with ThreadPoolExecutor(2) as threads:
         statuses = list(threads.map(write, [b"one", b"two"]))

@@ -216,7 +216,7 @@ def test_headers_go_through_to_the_model_and_back(
 
 
 def late(_: bytes) -> Reply:
-    time.sleep(1)
+    time.sleep(10)
     return Reply("too late")
 
 
@@ -241,7 +241,7 @@ def test_a_model_that_does_not_answer_well_is_a_model_error(
     status: int,
     kind: str,
 ) -> None:
-    with model_functions(cloud.aws, {"a": model}, timeout=0.3):
+    with model_functions(cloud.aws, {"a": model}, timeout=0.3 if model is late else 60):
         deploy(cloud.sagemaker, "e", {"a": 1}, capture=cloud.where)
         with pytest.raises(cloud.runtime.exceptions.ModelError, match=re.escape(said)) as caught:
             ask(cloud.runtime)
@@ -298,10 +298,11 @@ def test_weights_change_without_another_configuration(
             {"VariantName": "a", "DesiredWeight": 0.0},
             {"VariantName": "b", "DesiredWeight": 2.0, "DesiredInstanceCount": 3},
         ]
-        sagemaker.update_endpoint_weights_and_capacities(
-            EndpointName="e", DesiredWeightsAndCapacities=weights
-        )
-        assert sagemaker.describe_endpoint(EndpointName="e")["EndpointStatus"] == "Updating"
+        with aws.endpoint_status(progression="time", seconds=3600):
+            sagemaker.update_endpoint_weights_and_capacities(
+                EndpointName="e", DesiredWeightsAndCapacities=weights
+            )
+            assert sagemaker.describe_endpoint(EndpointName="e")["EndpointStatus"] == "Updating"
         found = settled(sagemaker, "e")
         assert {ask(runtime)["Body"] for _ in range(10)} == {b"b"}
     assert found["EndpointConfigName"] == config
@@ -334,11 +335,11 @@ def test_a_shadow_gets_copies_and_its_answers_are_captured_not_given(
 def test_a_shadow_that_fails_or_hangs_is_nobodys_trouble(
     aws: LocalAws, sagemaker: SageMakerClient, runtime: SageMakerRuntimeClient
 ) -> None:
-    with model_functions(aws, {"a": says("a"), "b": late}, timeout=0.2):
+    with model_functions(aws, {"a": says("a"), "b": late}, timeout=2):
         deploy(sagemaker, "e", {"a": 1}, shadow={"b": 1})
         began = time.monotonic()
         assert {ask(runtime)["Body"] for _ in range(5)} == {b"a"}
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 10  # what waiting for the shadow would take
         flush(aws)
     assert total("Invocation5XXErrors", "b") == 5
     assert total("Invocation5XXErrors", "a") == 0
@@ -370,10 +371,10 @@ def test_captures_are_where_and_how_the_service_writes_them(
     stamp = re.fullmatch(name, key)
     assert stamp
     when = datetime.strptime(stamp[1], "%Y/%m/%d/%H/%M-%S").replace(tzinfo=UTC)
-    assert abs(when - now) < timedelta(seconds=5)
+    assert abs(when - now) < timedelta(seconds=60)
     event = record["eventMetadata"]
     assert re.fullmatch("[0-9a-f-]{36}", event.pop("eventId"))
-    assert abs(datetime.fromisoformat(event.pop("inferenceTime")) - now) < timedelta(seconds=5)
+    assert abs(datetime.fromisoformat(event.pop("inferenceTime")) - now) < timedelta(seconds=60)
     assert record == {
         "captureData": {
             "endpointInput": {
@@ -451,12 +452,14 @@ def test_no_more_is_captured_than_the_configuration_says(
     assert least <= sum(map(len, cloud.captured().values())) <= most
 
 
+@pytest.mark.parametrize("seconds", [0, 1.3])  # it is written of itself after a second
 def test_captures_for_a_bucket_that_is_not_there_are_told_of(
-    aws: LocalAws, sagemaker: SageMakerClient, runtime: SageMakerRuntimeClient
+    aws: LocalAws, sagemaker: SageMakerClient, runtime: SageMakerRuntimeClient, seconds: float
 ) -> None:
     with model_functions(aws, {"a": says("a")}):
         deploy(sagemaker, "e", {"a": 1}, capture="s3://nowhere/c")
         ask(runtime)
+        time.sleep(seconds)
         with pytest.raises(OSError, match="400"):
             flush(aws)
 
@@ -487,7 +490,7 @@ def total(name: str, variant: str) -> float:
 
 
 def sometimes_slow(body: bytes) -> Reply:
-    time.sleep(0.2 if body == b"slow" else 0.001)
+    time.sleep(1 if body == b"slow" else 0.001)
     return Reply("a")
 
 
@@ -524,11 +527,11 @@ def test_latency_has_percentiles_by_variant(aws: LocalAws, sagemaker: SageMakerC
     assert [*map(len, found)] in ([1] * 4, [2] * 4)  # an hour may have just begun
     if len(found[0]) == 1:
         ((median,), (high,), (highest,), (count,)) = found
-        assert median < 150_000  # microseconds
-        assert 190_000 < high <= highest < 5_000_000
+        assert median < 900_000  # microseconds
+        assert 990_000 < high <= highest < 60_000_000
         assert count == 100
     points = statistics("ModelLatency", "a", ExtendedStatistics=["p95"])
-    assert max(point["ExtendedStatistics"]["p95"] for point in points) > 190_000
+    assert max(point["ExtendedStatistics"]["p95"] for point in points) > 990_000
     assert points[0]["Unit"] == "Microseconds"
     assert statistics("ModelLatency", "b", ExtendedStatistics=["p95"]) == []
     assert total("OverheadLatency", "a") > 0

@@ -13,7 +13,7 @@ import json
 import logging
 from base64 import b64encode
 from datetime import UTC, datetime
-from threading import Lock, Timer
+from threading import Condition, Timer
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import uuid4
 
@@ -53,12 +53,14 @@ class Captures:
         self._bucket_owner = account, get_partition(region)
         self._lives = lives
         self._open: dict[str, File] = {}
-        self._lock = Lock()
+        self._writing = 0
+        self._lost: list[str] = []
+        self._changed = Condition()
 
     def add(self, where: str, line: str) -> None:
         """Keep a line for a file below `where`, and see to it that it gets there."""
         now = datetime.now(UTC)
-        with self._lock:
+        with self._changed:
             file = self._open.get(where)
             if file is None:
                 file = self._open[where] = File(now, [])
@@ -69,23 +71,44 @@ class Captures:
             if len(file.lines) < LINES:
                 return
             del self._open[where]
+            self._writing += 1
         self._write(where, file)
 
     def flush(self) -> list[str]:
-        """Write all there is; return why something could not be written."""
-        with self._lock:
+        """Write all there is; return why something could not be written since the last time.
+
+        What another thread is writing is written then as well.
+        """
+        with self._changed:
             files, self._open = self._open, {}
-        return [problem for where, file in files.items() if (problem := self._write(where, file))]
+            self._writing += len(files)
+        for where, file in files.items():
+            self._write(where, file)
+        with self._changed:
+            self._changed.wait_for(lambda: self._writing == 0)
+            lost, self._lost = self._lost, []
+        return lost
 
     def _late(self, where: str, file: File) -> None:
-        with self._lock:
+        with self._changed:
             if self._open.get(where) is not file:
                 return
             del self._open[where]
+            self._writing += 1
         self._write(where, file)
 
-    def _write(self, where: str, file: File) -> str | None:
-        """Write a file, unless all of its account was forgotten meanwhile."""
+    def _write(self, where: str, file: File) -> None:
+        lost = None
+        try:
+            lost = self._written(where, file)
+        finally:
+            with self._changed:
+                self._lost += [lost] if lost else []
+                self._writing -= 1
+                self._changed.notify_all()
+
+    def _written(self, where: str, file: File) -> str | None:
+        """Write a file, unless all of its account was forgotten meanwhile; or say what is lost."""
         bucket, _, prefix = where.removeprefix("s3://").partition("/")
         when = f"{file.opened:%Y/%m/%d/%H/%M-%S}-{file.opened.microsecond // 1000:03d}"
         key = f"{prefix}/{when}-{uuid4()}.jsonl"

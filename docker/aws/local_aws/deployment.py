@@ -7,7 +7,7 @@ of what could not be deployed. Nothing is sent to a model here: `traffic` does.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from moto.sagemaker.exceptions import ValidationError
@@ -112,6 +112,24 @@ def changed(variant: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any]:
             for time in ("Current", "Desired")
         },
     }
+
+
+def retained(deployed: Deployed, now: Deployed | None, but: set[str]) -> Deployed:
+    """Let variants that are there already keep weight and number of instances, except `but`.
+
+    As UpdateEndpoint's RetainAllVariantProperties has it; `but` is what
+    ExcludeRetainedVariantProperties names. A variant is known by its name.
+    """
+    there = {one["VariantName"]: one for one in [*now.variants, *now.shadows]} if now else {}
+    kept = [name for name in ("Weight", "InstanceCount") if f"Desired{name}" not in but]
+
+    def keeping(variant: dict[str, Any]) -> dict[str, Any]:
+        own = there.get(variant["VariantName"], {})
+        return changed(variant, {f"Desired{name}": own.get(f"Desired{name}") for name in kept})
+
+    variants = [keeping(variant) for variant in deployed.variants]
+    shadows = [keeping(variant) for variant in deployed.shadows]
+    return replace(deployed, variants=variants, shadows=shadows)
 
 
 def _models(backend: SageMakerModelBackend, name: str) -> list[str]:

@@ -15,8 +15,8 @@ Out: moto's answers, except for the operations here. An endpoint is Creating or 
 InService; a script has it end as Failed, RolledBack (InService with the configuration it had), or
 never (Stuck). A failed endpoint can only be deleted, as the service model says. An endpoint in
 service sends requests on to the servers of its models (`traffic`); without any it answers what moto
-answers. A POST to FLUSH has all that was captured written to S3. Of UpdateEndpoint there is
-neither RetainAllVariantProperties nor a DeploymentConfig: it goes all at once.
+answers. A POST to FLUSH has all that was captured written to S3. Of UpdateEndpoint there is no
+DeploymentConfig: it goes all at once.
 """
 
 from __future__ import annotations
@@ -181,6 +181,10 @@ class SageMaker(pipelines.SageMaker):
         backend.describe_endpoint(name)
         deployed = deployment.deployed_by(backend, self._get_param("EndpointConfigName"))
         endpoint = _ready(backend.endpoints[name])
+        if self._get_param("RetainAllVariantProperties"):
+            excluded = self._get_param("ExcludeRetainedVariantProperties") or []
+            but = {one["VariantPropertyType"] for one in excluded}
+            deployed = deployment.retained(deployed, _kept(backend).deployed.get(name), but)
         _begin(backend, name, "Updating", deployed)
         return ActionResult({"EndpointArn": endpoint.arn})
 

@@ -135,8 +135,8 @@ class Traffic:
 
     def flush(self) -> list[str]:
         """Write what was captured, copies' too; return why something could not be written."""
-        with self._copied:
-            self._copied.wait_for(lambda: self._copies == 0, self.timeout)
+        with self._copied:  # one that hangs has just begun, or has yet to wait for a thread
+            self._copied.wait_for(lambda: self._copies == 0, 2 * self.timeout + 30)
         return self._captures.flush()
 
     def _server(self, models: list[str]) -> str | None:
