@@ -34,6 +34,32 @@ STEP_FORM = {
         "country_code": "TEXT",
     },
 }
+STEP_SCHEMA = {
+    "input": {
+        "variables": [
+            {"name": "account_age", "type": "NUMERIC"},
+            {"name": "transaction_count", "type": "NUMERIC"},
+            {"name": "country_code", "type": "TEXT"},
+        ]
+    },
+    "output": {
+        "variables": [
+            {"name": "fraud_score", "type": "NUMERIC"},
+            {"name": "risk_category", "type": "TEXT"},
+        ]
+    },
+}
+STEP_DEFAULTS = {  # the step's document's
+    "framework": "xgboost",
+    "inference_instance_type": "ml.m5.large",
+    "inference_entry_point": "inference.py",
+    "model_owner": "team id",
+    "model_registration_domain": "BuyerSellerMessaging",
+    "source_model_inference_content_types": ["text/csv"],
+    "source_model_inference_response_types": ["application/json"],
+    "source_model_inference_output_variable_list": {"legacy-score": "NUMERIC"},
+    "source_model_inference_input_variable_list": {},
+}
 CONTRACT_FORM = {
     "model_name": "my-model",
     "model_version": "1.0.0",

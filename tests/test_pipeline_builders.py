@@ -241,12 +241,39 @@ def test_the_registration_builder_has_two_names() -> None:
             lambda: registration(regions="us-east-1"),
             ["regions: must be a list of regions, or left out, not 'us-east-1'"],
         ),
+        (
+            lambda: registration(dependencies=["Evaluate", None]),
+            ["dependencies[1]: must be a step or a step's name, not None"],
+        ),
+        # a config of another step, or settings where the config stands
+        (
+            lambda: MIMSPackageStepBuilder(MIMSPayloadConfig(), JOB),  # type: ignore[arg-type]
+            ["config: must be a MIMSPackageConfig, not MIMSPayloadConfig"],
+        ),
+        (
+            lambda: MIMSPayloadStepBuilder(JOB),  # type: ignore[arg-type]
+            ["config: must be a MIMSPayloadConfig, not JobSettings"],
+        ),
+        (
+            lambda: ModelRegistrationStepBuilder({"framework": "xgboost"}),  # type: ignore[arg-type]
+            ["config: must be a ModelRegistrationConfig, not dict"],
+        ),
+        # arguments go by their own names, not by the channels'
+        (
+            lambda: registration(packaging_step_output=None, payload_step_output="payload.tar.gz"),
+            ["packaging_step_output: must be given", "payload_step_output: must be an S3 URI"],
+        ),
         # in no region nothing would be registered
         (lambda: registration(regions=[]), ["regions: must be a list of regions"]),
         # one region under two names
         (
             lambda: registration(regions=["us-east-1", "EU", "NA"]),
             ["regions: names us-east-1 twice"],
+        ),
+        # where the config lies already, its regions are what they are
+        (
+            lambda: registration(regions=["us-east-1"], config_uri="s3://my-models/config.json"),
+            ["regions: config_uri names a config that is there already"],
         ),
         # a region that is none, in one of several
         (
@@ -290,6 +317,29 @@ def test_what_cannot_work_is_refused(make: Any, messages: list[str]) -> None:
     with pytest.raises(InputError) as refused:
         make()
     assert [message for message in messages if message not in str(refused.value)] == []
+
+
+def test_all_that_is_wrong_with_a_step_is_told_at_once() -> None:
+    job = JOB.model_copy(update={"network_isolation": True, "volume_kms_key": "no key"})
+    with pytest.raises(InputError) as refused:
+        registration(
+            job,
+            packaging_step_output=None,
+            dependencies="Evaluate",
+            regions=["us-east-1", "mars", "EU"],
+            name="my model",
+        )
+    problems = refused.value.problems
+    assert len(problems) == len({*problems})  # each once, whatever the number of regions
+    for beginning in (
+        "packaging_step_output: must be given",
+        "dependencies: must be a list",
+        "config regions[0]: must be a region",
+        "network_isolation: script.py has to reach AWS",
+        "step my model-mars: Name must be of the form",
+        "step my model-mars: ProcessingResources.ClusterConfig.VolumeKmsKeyId must be",
+    ):
+        assert [problem for problem in problems if problem.startswith(beginning)], beginning
 
 
 def test_a_join_is_an_input() -> None:

@@ -99,6 +99,12 @@ def test_the_authors_parameter_stands_for_the_chains_own(tmp_path: Path) -> None
     assert cluster["InstanceType"] == given
 
 
+def test_the_authors_default_is_held_to_what_a_setting_is(tmp_path: Path) -> None:
+    train = {"TrainingImage": None, "TrainingData": "s3://d/", "InstanceType": "m5.large"}
+    with pytest.raises(InputError, match=r"job: instance_type: must start with 'ml\.'"):
+        load(changed(tmp_path, parameters=train))
+
+
 def test_a_missing_entry_point_is_found_before_anything_is_packaged() -> None:
     config = ModelRegistrationConfig(
         model_registration_objective="FraudDetection", inference_entry_point="serve.py"
@@ -126,7 +132,7 @@ def test_one_command_for_all_three_steps_is_no_chain(tmp_path: Path) -> None:
 
 
 def test_code_on_the_authors_own_machine(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="script_input: must be an S3 URI"):
+    with pytest.raises(InputError, match="script: must be an S3 URI"):
         load(changed(tmp_path, script="./inference"))
 
 
@@ -159,6 +165,38 @@ def test_every_problem_of_a_file_is_told_under_its_key(tmp_path: Path) -> None:
         "train: must be an object of one request, under Processing or Training",
     ):
         assert message in text
+
+
+def test_every_problem_of_the_steps_is_told_at_once(tmp_path: Path) -> None:
+    train = {"Training": {"AlgorithmSpecification": "xgboost"}}
+    file = changed(
+        tmp_path,
+        name="my pipeline",
+        train=train,
+        script=5,
+        metadata="metrics.json",
+        regions=["us-east-1", "NA"],
+        job={"entry_point": ["python3"], "environment": {"1ST": "x"}},
+    )
+    with pytest.raises(InputError) as refused:
+        load(file)
+    told = (
+        *("job: entry_point:", "script: must be an S3 URI", "metadata: must be an S3 URI"),
+        *("regions: names us-east-1 twice", "pipeline my pipeline: name must be"),
+        *("step Train: AlgorithmSpecification must be", "step Register: Environment.1ST"),
+    )
+    for beginning in told:
+        found = [p for p in refused.value.problems if p.startswith(beginning)]
+        assert len(found) == 1, beginning
+
+
+def test_what_is_not_given_or_of_another_kind() -> None:
+    with pytest.raises(InputError, match="registration: must be a ModelRegistrationConfig"):
+        chain("fraud", {"framework": "xgboost"}, script="s3://c/", model="s3://m/")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="script: must be given"):
+        chain("fraud", CONFIG, script=None, model="s3://m/", job=JOB)
+    with pytest.raises(InputError, match="train: must be a Step, not dict"):
+        chain("fraud", CONFIG, script="s3://c/", train={"Training": {}})  # type: ignore[arg-type]
 
 
 def test_what_sagemaker_would_refuse_of_the_training_job(tmp_path: Path) -> None:

@@ -353,7 +353,10 @@ def test_a_signal_leaves_the_execution_going_and_says_how_to_go_on(
         assert run.stderr
         assert run.stderr.readline() == "Train: Executing\n"
         run.send_signal(number)
-        out, err = run.communicate(timeout=30)
+        try:
+            out, err = run.communicate(timeout=60)
+        finally:
+            run.kill()
     assert (run.returncode, out) == (128 + number, "")
     assert f"mims-pipeline follow {never_ending}" in err
     assert f"mims-pipeline stop {never_ending}" in err
@@ -372,12 +375,15 @@ def test_a_signal_amid_a_start_tells_the_token(
         def interrupted(exchange: Exchange) -> None:
             exchange.carry_out()
             run.send_signal(signal.SIGINT)
-            run.wait(30)
+            run.wait(60)
 
         proxy.on("StartPipelineExecution", interrupted)
         environ = {**os.environ, "AWS_ENDPOINT_URL": proxy.url}
         with subprocess.Popen(line, stderr=subprocess.PIPE, text=True, env=environ) as run:
-            _, err = run.communicate(timeout=60)
+            try:
+                _, err = run.communicate(timeout=120)
+            finally:
+                run.kill()
     assert run.returncode == 128 + signal.SIGINT
     token = err.partition("--token ")[2].split()[0]
     assert [said("start", NAME, "-p", MODEL, "--token", token).strip()] == started(sagemaker)

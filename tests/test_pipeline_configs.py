@@ -22,7 +22,15 @@ from mims.pipeline.configs import (
 from mims.pipeline.variables import VariableType
 from mims.registration.config import RegistrationConfig, parse_config
 from mims.settings import read_settings
-from registration_configs import CONTRACT_FORM, ENVIRON, OBJECTIVE, PIPELINE_FORM, STEP_FORM
+from registration_configs import (
+    CONTRACT_FORM,
+    ENVIRON,
+    OBJECTIVE,
+    PIPELINE_FORM,
+    STEP_DEFAULTS,
+    STEP_FORM,
+    STEP_SCHEMA,
+)
 from test_registration_config_anything import configs
 
 if TYPE_CHECKING:
@@ -78,21 +86,7 @@ def test_the_specification_s_example() -> None:
         "fraud_score": VariableType.NUMERIC,
         "risk_category": VariableType.TEXT,
     }
-    assert config.variable_schema() == {
-        "input": {
-            "variables": [
-                {"name": "account_age", "type": "NUMERIC"},
-                {"name": "transaction_count", "type": "NUMERIC"},
-                {"name": "country_code", "type": "TEXT"},
-            ]
-        },
-        "output": {
-            "variables": [
-                {"name": "fraud_score", "type": "NUMERIC"},
-                {"name": "risk_category", "type": "TEXT"},
-            ]
-        },
-    }
+    assert config.variable_schema() == STEP_SCHEMA
     assert config.for_job() == {
         **STEP_FORM,
         "inference_entry_point": "inference.py",
@@ -104,15 +98,7 @@ def test_the_specification_s_example() -> None:
 
 def test_the_specification_s_defaults() -> None:
     config = registration()
-    assert config.framework == "xgboost"
-    assert config.inference_instance_type == "ml.m5.large"
-    assert config.inference_entry_point == "inference.py"
-    assert config.model_owner == "team id"
-    assert config.model_registration_domain == "BuyerSellerMessaging"
-    assert config.source_model_inference_content_types == ["text/csv"]
-    assert config.source_model_inference_response_types == ["application/json"]
-    assert config.source_model_inference_output_variable_list == {"legacy-score": "NUMERIC"}
-    assert config.source_model_inference_input_variable_list == {}
+    assert {name: getattr(config, name) for name in STEP_DEFAULTS} == STEP_DEFAULTS
 
 
 def test_parameters_are_those_of_the_job() -> None:

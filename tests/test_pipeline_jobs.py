@@ -33,6 +33,10 @@ def test_what_nobody_named_is_not_guessed() -> None:
     ("values", "message"),
     [
         ({"instance_type": "m5.large"}, "instance_type: must start with 'ml.'"),
+        # what a parameter is, unless an execution says otherwise
+        ({"instance_type": Parameter("Type", "m5.large")}, "instance_type: must start with 'ml.'"),
+        ({"volume_size_in_gb": Parameter("Size", "30")}, "volume_size_in_gb: must be a whole"),
+        ({"bucket": Parameter("Bucket", "s3://models/")}, "bucket: must be a bucket's name alone"),
         ({"volume_size_in_gb": 0}, "volume_size_in_gb: must be a whole number of at least 1"),
         ({"volume_size_in_gb": True}, "volume_size_in_gb: must be a whole number"),
         ({"image_uri": " "}, "image_uri: must be a text that is not empty"),

@@ -12,7 +12,16 @@ from mims.errors import InputError
 from mims.registration.config import derived_group, load_config
 from mims.registration.inputs import read_json_object
 from mims.registration.parameters import RegistrationParameters, VariableType, variable_schema
-from registration_configs import CONTRACT_FORM, ENVIRON, OBJECTIVE, STEP_FORM, parse, problems
+from registration_configs import (
+    CONTRACT_FORM,
+    ENVIRON,
+    OBJECTIVE,
+    STEP_DEFAULTS,
+    STEP_FORM,
+    STEP_SCHEMA,
+    parse,
+    problems,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,15 +33,7 @@ if TYPE_CHECKING:
 
 def test_defaults_of_the_steps_document() -> None:
     config = parse(OBJECTIVE)
-    assert config.framework == "xgboost"
-    assert config.inference_instance_type == "ml.m5.large"
-    assert config.inference_entry_point == "inference.py"
-    assert config.model_owner == "team id"
-    assert config.model_registration_domain == "BuyerSellerMessaging"
-    assert config.source_model_inference_content_types == ["text/csv"]
-    assert config.source_model_inference_response_types == ["application/json"]
-    assert config.source_model_inference_output_variable_list == {"legacy-score": "NUMERIC"}
-    assert config.source_model_inference_input_variable_list == {}
+    assert {name: getattr(config, name) for name in STEP_DEFAULTS} == STEP_DEFAULTS
 
 
 def test_the_contracts_example_means_the_same_in_the_steps_words() -> None:
@@ -48,21 +49,7 @@ def test_the_contracts_example_means_the_same_in_the_steps_words() -> None:
 
 
 def test_the_steps_example_gives_the_documented_schema() -> None:
-    assert json.loads(json.dumps(variable_schema(parse(STEP_FORM)))) == {
-        "input": {
-            "variables": [
-                {"name": "account_age", "type": "NUMERIC"},
-                {"name": "transaction_count", "type": "NUMERIC"},
-                {"name": "country_code", "type": "TEXT"},
-            ]
-        },
-        "output": {
-            "variables": [
-                {"name": "fraud_score", "type": "NUMERIC"},
-                {"name": "risk_category", "type": "TEXT"},
-            ]
-        },
-    }
+    assert json.loads(json.dumps(variable_schema(parse(STEP_FORM)))) == STEP_SCHEMA
 
 
 def test_pairs_mean_the_same_as_an_object() -> None:

@@ -22,14 +22,7 @@ def test_a_pipelines_config_means_the_same_in_our_words() -> None:
         "source_model_region": "us-east-1",
         "inference_entry_point": "serve.py",
         "environment": {"SAGEMAKER_CONTAINER_LOG_LEVEL": "20"},
-        "load_testing": {
-            "sample_payload_s3_bucket": "mims-payloads",
-            "sample_payload_s3_key": "fraud/payload.tar.gz",
-            "expected_tps": 2,
-            "max_latency_in_millisecond": 800,
-            "instance_type_list": ["ml.m5.large"],
-            "max_acceptable_error_rate": 0.2,
-        },
+        "load_testing": PIPELINE_FORM["load_testing_info_map"],
     }
     assert parse(PIPELINE_FORM) == parse(ours)
 

@@ -5,6 +5,7 @@ A row is lines that a right script gets more, with a comment that says what it i
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -123,6 +124,43 @@ WAYS_TO_NAME_A_PATH = [
     'def run(root="/"): return Path(root) / "opt/ml/processing/input/LAST"',
     # with dots
     'MODEL = "/opt/ml/processing/output/../input/LAST"',
+    # in a folder around another
+    'MODEL = Path("/opt/ml/processing/output").parents[0] / "input" / "LAST"',
+    # in a record of some kind
+    (
+        "from types import SimpleNamespace\n"
+        'P = SimpleNamespace(base="/opt/ml/processing/input")\nMODEL = P.base + "/LAST"'
+    ),
+    (
+        "from collections import namedtuple\nPaths = namedtuple('Paths', 'base, name')\n"
+        'P = Paths("/opt/ml/processing/input", "LAST")\nMODEL = f"{P.base}/{P.name}"'
+    ),
+    (
+        "from collections import namedtuple\nPaths = namedtuple('Paths', ['base', 'name'])\n"
+        'P = Paths(name="LAST", base="/opt/ml/processing/input")\nMODEL = join(*P)\n'
+        'FILE = f"{P.base}/{P.name}"'
+    ),
+    (
+        "from dataclasses import dataclass, field\n@dataclass\nclass P:\n"
+        '    base: Path = field(default_factory=lambda: Path("/opt/ml/processing/input"))\n'
+        '    name: str = field(default="LAST")\n'
+        "    def model(self): return self.base / self.name\nP().model()"
+    ),
+    # given to a function that takes any arguments
+    (
+        'def opt(*parts): return join("/opt/ml/processing", *parts)\n'
+        'opt("input", "LAST", "model.tar.gz")'
+    ),
+    (
+        'def at(**names): return Path(names["base"]) / names["name"]\n'
+        'at(base="/opt/ml/processing/input", name="LAST")'
+    ),
+    # in a command
+    'os.system("tar xf /opt/ml/processing/input/LAST/model.tar.gz -C /tmp")',
+    (
+        "import subprocess\n"
+        "subprocess.run(\"cp -r '/opt/ml/processing/input/LAST/a.txt' /tmp\", shell=True)"
+    ),
     # under a pattern
     'import glob\nglob.glob("/opt/ml/processing/input/LAST/*.tar.gz")',
 ]
@@ -256,6 +294,15 @@ def test_optional_and_required(tmp_path: Path) -> None:
 
 # ---- variables -----------------------------------------------------------------------------------
 
+REQUIRE = """\
+def require(name, default=None):
+    value = os.environ.get(name, default)
+    if value is None:
+        raise RuntimeError(name)
+    return value
+"""
+MISSING = 'NEEDED = ["NAME"]\n'
+REFUSE = "if missing:\n    raise ValueError(missing)"
 WAYS_TO_READ = [
     # (lines, whether the job fails without the variable)
     ('os.environ["NAME"]', True),
@@ -294,9 +341,25 @@ WAYS_TO_READ = [
     ('name = os.getenv("NAME")\nif not name:\n    raise ValueError("no NAME")', True),
     ('name = os.environ.get("NAME", "").strip()\nif name == "":\n    raise ValueError', True),
     ('name = os.environ.get("NAME", "x")\nif not name:\n    raise ValueError', False),
+    ('if os.getenv("NAME") is None:\n    raise ValueError("no NAME")', True),
+    ('os.getenv("NAME") or sys.exit("no NAME")', True),
+    # by a function that most scripts have
+    (f'{REQUIRE}require("NAME")', True),
+    (f'{REQUIRE}require("NAME", "x")', False),
+    # several at once
+    (f"{MISSING}missing = [n for n in NEEDED if n not in os.environ]\n{REFUSE}", True),
+    (f"{MISSING}missing = [n for n in NEEDED if not os.environ.get(n)]\n{REFUSE}", True),
+    (f"{MISSING}missing = [n for n in NEEDED if n not in os.environ]\nprint(missing)", False),
+    # what reads it, by another name
+    ('read = os.environ.get\nread("NAME", "x")', False),
     # missed, and said so: the job fails
     ('try:\n    os.environ["NAME"]\nexcept KeyError:\n    raise ValueError("NAME")', True),
 ]
+
+
+if sys.version_info >= (3, 8):
+    found_missing = 'if (name := os.getenv("NAME")) is None:\n    raise ValueError'
+    WAYS_TO_READ.append((found_missing, True))
 
 
 @pytest.mark.parametrize(("lines", "fails"), WAYS_TO_READ)

@@ -41,6 +41,9 @@ if TYPE_CHECKING:
         "try:\n    import numpy\nexcept Exception:\n    raise",
         "try:\n    import numpy\nexcept Exception:\n    sys.exit(1)",
         "try:\n    import numpy\nexcept ValueError:\n    pass",
+        # at the top, where nothing works without it
+        "try:\n    import numpy\nexcept ImportError:\n    raise SystemExit('no numpy')",
+        "try:\n    import numpy\nexcept ModuleNotFoundError:\n    sys.exit(1)",
         # in the way out of another
         "try:\n    import json\nexcept ImportError:\n    import numpy",
         # a guard around the call alone: the job fails
@@ -64,6 +67,9 @@ def test_third_parties(tmp_path: Path, lines: str) -> None:
         "try:\n    import isal\nexcept ImportError:\n    isal = None",
         "try:\n    from isal import x\nexcept (ModuleNotFoundError, OSError):\n    x = None",
         "try:\n    import isal\nexcept Exception:\n    isal = None",
+        # what is given up is one function, or what there is in its place
+        "def f():\n    try: import isal\n    except ImportError as e: raise OSError from e",
+        "try:\n    import isal\nexcept ImportError:\n    def isal(): raise OSError('no isal')",
         "try:\n    import isal\nexcept ImportError:\n    pass\nelse:\n    import isal.zlib",
         "from contextlib import suppress\nwith suppress(ImportError):\n    import isal",
         # for a type checker alone

@@ -11,6 +11,7 @@ from mims.implementation.values import (
     ENVIRON,
     HOLE,
     METHODS,
+    NOTHING,
     PASSED_ON,
     UNKNOWN,
     VARIABLE,
@@ -38,6 +39,7 @@ _SAID = {  # methods and functions whose texts are messages
 }
 _SAID_ABOUT = {"help", "description", "epilog", "usage", "metavar", "msg"}
 _RUNNERS = {"read_command_line", "CommandLine", "Job"}  # of mims: they take a contract over
+_SHELLS = {"system", "popen", "run", "call", "check_call", "check_output", "getoutput", "Popen"}
 _LISTING = {"iterdir", "glob", "rglob", "listdir", "walk", "scandir", "iglob", "copytree"}
 
 
@@ -63,7 +65,7 @@ class Calls(Expressions):
         if base is not None and any(isinstance(v, str) for v in base) and silent:
             kept = frozenset(v for v in base if isinstance(v, Unset))
             return self._text_method(base, name, arguments, named) | kept
-        self._note(name or getattr(node.func, "id", ""), base, arguments, named)
+        self._note(name or getattr(node.func, "id", ""), base, arguments, named, node)
         found: Values = frozenset()
         if base is not None:
             method = _TABLE_METHODS.get(name)
@@ -104,12 +106,20 @@ class Calls(Expressions):
         return made or UNKNOWN
 
     def _note(
-        self, name: str, base: Values | None, arguments: list[Values], named: dict[str, Values]
+        self,
+        name: str,
+        base: Values | None,
+        arguments: list[Values],
+        named: dict[str, Values],
+        node: Any,
     ) -> None:
         """Note what a call tells, whatever it calls."""
         if name in _LISTING:
             for values in [base or frozenset(), *arguments[:1]]:
                 self.facts.loose.update(known(values))
+        if name in _SHELLS and arguments:  # of what a command names, whatever else it says
+            for word in (word for text in known(arguments[0]) for word in text.split()):
+                self.facts.note_path(word.strip("'\""), self.place(node))
         self._note_arguments(name, arguments, named)
         if base and name in ("insert", "append", "extend") and External("sys.path") in base:
             self.facts.adds_to_path = True
@@ -150,6 +160,10 @@ class Calls(Expressions):
         names = parameters(function.node)
         passed = [*([] if owner is None else [frozenset([owner])]), *arguments]
         bound = dict(zip(names, passed))
+        by_place = len(names) - len(function.node.args.kwonlyargs)
+        if function.node.args.vararg and len(passed) > by_place:
+            bound = dict(zip(names[:by_place], passed))
+            bound[function.node.args.vararg.arg] = row(*passed[by_place:])
         bound.update({name: values for name, values in named.items() if name})
         if "" in named:  # **something
             for table in named[""]:
@@ -173,17 +187,40 @@ class Calls(Expressions):
         first = arguments[0] if arguments else frozenset()
         if name in CALLS and arguments:
             return each(CALLS[name], *arguments)
-        if name in ("os.getenv", "os.getenvb"):
+        if name in ("os.getenv", "os.getenvb", "os.environ.get"):
             return _get(self, frozenset([ENVIRON]), [*arguments, *named.values()], node)
         if name in ("importlib.import_module", "__import__"):
             for module in known(first):
                 self.reader.import_module(module, (), self, node)
         if name == "importlib.util.find_spec":
             self.facts.asked_for.update(known(first))
+        return self._of_makers(name, arguments, named, node)
+
+    def _of_makers(
+        self, name: str, arguments: list[Values], named: dict[str, Values], node: Any
+    ) -> Values:
+        """Give what holds other values by name."""
         if name == "dict" and (named or not arguments):
             table = Table({key: values for key, values in named.items() if key}, "" not in named)
-            return frozenset([table]) | first
+            return frozenset([table]).union(*arguments[:1])
+        if name in ("types.SimpleNamespace", "argparse.Namespace"):
+            return self._make(Class(name, self.module, {}, ()), [], named)
+        if name == "dataclasses.field":
+            made = named.get("default", frozenset())
+            for factory in named.get("default_factory", frozenset()):
+                made |= self._give(factory, [], {}, node)
+            return made
+        if name == "collections.namedtuple" and len(arguments) > 1:
+            return self._named_tuple(arguments[1])
         return self._of_rounds(name, arguments, node)
+
+    def _named_tuple(self, fields: Values) -> Values:
+        """`namedtuple("Paths", "model output")`."""
+        made = Class("", self.module, {}, ())
+        items = [item for v in fields if isinstance(v, Row) for item in v.items]
+        said = [name for text in known(fields) for name in text.replace(",", " ").split()]
+        made.fields = said or [name for item in items for name in known(item)[:1]]
+        return frozenset([made])
 
     def _of_rounds(self, name: str, arguments: list[Values], node: Any) -> Values:
         """Give what goes over other values: enumerate, zip, sorted and the like."""
@@ -220,7 +257,8 @@ def _get(self: Calls, base: Values, arguments: list[Values], node: Any) -> Value
     if self.testing and id(node) not in self.fatal:
         self.test(base, arguments[0], node)
     fallback = [*node.args[1:], *(keyword.value for keyword in node.keywords)]
-    if ENVIRON in base and all(is_empty(part) for part in fallback):
+    may_lack = all(is_empty(part) for part in fallback) or bool(default & NOTHING)
+    if ENVIRON in base and may_lack:
         default |= {Unset(key, node.lineno) for key in known(arguments[0])}
     return self.lookup(base, arguments[0], node, needed=False) | default
 

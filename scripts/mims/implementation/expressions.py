@@ -19,6 +19,7 @@ from mims.implementation.values import (
     HOLE,
     JOIN,
     MOST,
+    NOTHING,
     PERCENT,
     UNKNOWN,
     VARIABLE,
@@ -32,13 +33,17 @@ from mims.implementation.values import (
     Table,
     Unset,
     Values,
+    ancestors,
     constant,
     each,
+    gives_up,
+    is_nothing,
     known,
     lifted,
     row,
     texts,
     unwrapped,
+    without,
 )
 
 if TYPE_CHECKING:
@@ -118,7 +123,9 @@ class Expressions:
 
     def _constant(self, node: Any, _quiet: bool) -> Values:
         text = constant(node)
-        return texts(text) if isinstance(text, str) else UNKNOWN
+        if isinstance(text, str):
+            return texts(text)
+        return NOTHING if is_nothing(node) else UNKNOWN
 
     def _formatted(self, node: Any, _quiet: bool) -> Values:
         made = texts("")
@@ -187,8 +194,13 @@ class Expressions:
             return CONSTANTS.get(dotted, frozenset([External(dotted)])) if own is None else own
         if isinstance(value, Declared):
             return self._declared(value, name, node)
-        if isinstance(value, str) and value != HOLE and name in ATTRIBUTES:
-            return each(ATTRIBUTES[name], texts(value))
+        if isinstance(value, str) and value != HOLE and name in (*ATTRIBUTES, "parents"):
+            above = name == "parents"
+            return (
+                row(*map(texts, ancestors(value)))
+                if above
+                else each(ATTRIBUTES[name], texts(value))
+            )
         if isinstance(value, Instance):
             found = value.attributes.get(name)
             return self._of_class(value.made_of, name, value) if found is None else found
@@ -337,6 +349,9 @@ class Expressions:
         return self.value(node.body, quiet) | self.value(node.orelse, quiet)
 
     def _either(self, node: Any, quiet: bool) -> Values:
+        *before, last = node.values
+        if isinstance(node.op, ast.Or) and gives_up([last]):  # `x or sys.exit()`
+            self.fatal.update(map(id, before))
         return frozenset().union(*(self.value(item, quiet) for item in node.values))
 
     def _passed(self, node: Any, quiet: bool) -> Values:
@@ -369,7 +384,7 @@ class Expressions:
                 for item in self.items(self.value(first.iter), node):
                     self.assign(first.target, item)
                     for condition in first.ifs:
-                        self.value(condition)
+                        made.missed |= self._missed(condition)
                     deeper(rest)
             elif isinstance(node, ast.DictComp):
                 table.put(self.value(node.key), self.value(node.value))
@@ -380,6 +395,18 @@ class Expressions:
         self.scope = outer
         return frozenset([table if isinstance(node, ast.DictComp) else made])
 
+    def _missed(self, condition: Any) -> set[Unset]:
+        """Evaluate a condition; give the variables that it holds for if they are not set."""
+        self.value(condition)
+        missed: set[Unset] = set()
+        for part in without(condition):
+            if not isinstance(part, ast.Compare):
+                missed |= {v for v in self.value(part, True) if isinstance(v, Unset)}
+            elif ENVIRON in self.value(part.comparators[0], True):
+                names = known(self.value(part.left, True))
+                missed |= {Unset(name, part.lineno) for name in names}
+        return missed
+
     def _lambda(self, node: Any, _quiet: bool) -> Values:
         return self.reader.define(Function(node, self.module, self.scope))
 
@@ -387,8 +414,7 @@ class Expressions:
         raise NotImplementedError  # `Calls` does
 
     _EVALUATE: ClassVar[dict[str, Callable[..., Values]]] = {
-        "Constant": _constant,
-        "Str": _constant,
+        **dict.fromkeys(("Constant", "NameConstant", "Str"), _constant),
         "JoinedStr": _formatted,
         "BinOp": _binary,
         "Name": _name,

@@ -148,9 +148,11 @@ class Reader:
                 values |= UNKNOWN
             self.give_role(name, values, place)
             scope.names[name] = values
-        for extra in (node.args.vararg, node.args.kwarg):
-            if extra:
-                scope.names[extra.arg] = UNKNOWN
+        if node.args.vararg:
+            scope.names[node.args.vararg.arg] = bound.get(node.args.vararg.arg, UNKNOWN)
+        if node.args.kwarg:
+            more = {n: v for n, v in bound.items() if n not in scope.names}
+            scope.names[node.args.kwarg.arg] = frozenset([Table(more, closed=False)]) | UNKNOWN
         if isinstance(node.body, list):
             inside.body(node.body)
             return inside.given

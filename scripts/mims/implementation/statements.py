@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
-from typing import Any, Callable, ClassVar, Iterable, Iterator
+from typing import Any, Callable, ClassVar, Iterable
 
 from mims.implementation.calls import Calls
 from mims.implementation.expressions import Scope
+from mims.implementation.facts import Place, Read
 from mims.implementation.values import (
     ADD,
     JOIN,
@@ -21,10 +22,11 @@ from mims.implementation.values import (
     Values,
     constant,
     each,
-    is_empty,
+    gives_up,
     known,
     last_name,
     unwrapped,
+    without,
 )
 
 _BROAD = {"Exception", "BaseException"}
@@ -136,15 +138,24 @@ class Statements(Calls):
         self.scope.names.update(after)
 
     def _if(self, node: Any) -> None:
-        if _gives_up(node.body):
-            self.fatal.update(id(part) for part in _without(node.test))
+        if gives_up(node.body):
+            self.fatal.update(id(part) for part in without(node.test))
         test = self.condition(node.test)
+        if gives_up(node.body):
+            self._note_missed(test)
         if _FOR_TYPES in test:
             self.body(node.orelse)
             return
         if self._is_main_guard(node.test):
             self.facts.has_main_guard = True
         self._branches(lambda: self.body(node.body), lambda: self.body(node.orelse))
+
+    def _note_missed(self, values: Values) -> None:
+        """Note variables whose being in a list of those that are missing ends the script."""
+        shown = self.module.source.shown
+        for unset in (u for v in values if isinstance(v, Row) for u in v.missed):
+            self.facts.tested.discard((shown, unset.name))
+            self.facts.reads.append(Read(unset.name, True, Place(shown, unset.line)))
 
     def _is_main_guard(self, test: Any) -> bool:
         names = {n.id for n in ast.walk(test) if isinstance(n, ast.Name)}
@@ -182,7 +193,9 @@ class Statements(Calls):
 
     def _try(self, node: Any) -> None:
         def tried() -> None:
-            self.caught.append(set().union(*(_copes_with(handler) for handler in node.handlers)))
+            at_top = self.scope is self.module.scope
+            copes = (_copes_with(handler, at_top) for handler in node.handlers)
+            self.caught.append(set().union(*copes))
             self.body(node.body)
             self.caught[-1] -= {"KeyError"}  # what the body imported is there
             self.body(node.orelse)
@@ -267,39 +280,22 @@ def _is_text(node: Any) -> bool:
     return type(node).__name__ in ("Constant", "Str")
 
 
-def _without(test: Any) -> Iterator[Any]:
-    """Parts of a condition that has it that they are empty or not there."""
-    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
-        yield test.operand
-    elif isinstance(test, ast.BoolOp) and isinstance(test.op, ast.Or):
-        for part in test.values:
-            yield from _without(part)
-    elif isinstance(test, ast.Compare):
-        if isinstance(test.ops[0], ast.NotIn):
-            yield test
-        elif isinstance(test.ops[0], (ast.Is, ast.Eq)) and is_empty(test.comparators[0]):
-            yield test.left
-
-
 def _is_field(node: Any) -> bool:
     return isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
 
 
-def _copes_with(handler: Any) -> set[str]:
-    """Names of the exceptions after which the script goes on."""
+def _copes_with(handler: Any, at_top: bool) -> set[str]:
+    """Names of the exceptions after which the script goes on.
+
+    One that a function turns into another may be for what that function alone needs.
+    """
     caught = handler.type
     names = {last_name(part) for part in getattr(caught, "elts", [caught])}
     if caught is None or names & _BROAD:
         names = {"ImportError", "KeyError"}
-        return set() if _gives_up(handler.body) else names
+        return set() if gives_up(handler.body) else names
     if "LookupError" in names:
         names.add("KeyError")
-    return names - {"KeyError"} if _gives_up(handler.body) else names
-
-
-def _gives_up(statements: Iterable[Any]) -> bool:
-    return any(
-        isinstance(node, ast.Raise) or (isinstance(node, ast.Call) and last_name(node) == "exit")
-        for statement in statements
-        for node in ast.walk(statement)
-    )
+    if gives_up(handler.body):
+        names -= {"KeyError", *(("ImportError", "ModuleNotFoundError") if at_top else ())}
+    return names

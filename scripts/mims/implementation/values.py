@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import itertools
 import posixpath
-from typing import TYPE_CHECKING, Any, Callable, FrozenSet, Iterable, NamedTuple
+from typing import TYPE_CHECKING, Any, Callable, FrozenSet, Iterable, Iterator, NamedTuple
 
 if TYPE_CHECKING:
     from mims.contracts import Contract
@@ -27,6 +27,7 @@ class External(NamedTuple):
     name: str
 
 
+NOTHING: Values = frozenset([External("None")])
 ENVIRON = External("os.environ")
 VARIABLE = External("name of a variable in os.environ")
 GIVEN = {  # what main(input_paths, output_paths, environ_vars) is given from outside
@@ -78,6 +79,7 @@ class Row:
 
     def __init__(self, items: Iterable[Values]) -> None:
         self.items: list[Values] = []
+        self.missed: set[Unset] = set()  # variables that are in it if they are not set
         self.add(items)
 
     def add(self, items: Iterable[Values]) -> None:
@@ -158,6 +160,13 @@ def known(values: Values) -> list[str]:
     return sorted(v for v in values if isinstance(v, str) and v != HOLE)
 
 
+def ancestors(path: str) -> Iterator[str]:
+    """The folders that a path is in, from the innermost outwards."""
+    while posixpath.dirname(path) not in ("", path):
+        path = posixpath.dirname(path)
+        yield path
+
+
 def last_name(node: Any) -> str:
     """`b` of `b`, `a.b`, `a.b(...)`; empty for anything else."""
     node = getattr(node, "func", node)
@@ -181,12 +190,51 @@ def is_empty(node: Any) -> bool:
     return kind in ("Constant", "NameConstant", "Str") and constant(node) in (None, "")
 
 
+def is_nothing(node: Any) -> bool:
+    """Whether an expression is None written down."""
+    return type(node).__name__ in ("Constant", "NameConstant") and node.value is None
+
+
 def constant(node: Any) -> Any:
     """A literal's value; None for any other expression."""
     try:
         return ast.literal_eval(node)
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         return None
+
+
+_DEFINED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
+
+
+def gives_up(nodes: Iterable[Any]) -> bool:
+    """Whether one of these ends the script; what is only defined there does not."""
+    return any(
+        isinstance(node, ast.Raise)
+        or (isinstance(node, ast.Call) and last_name(node) in ("exit", "_exit"))
+        or (not isinstance(node, _DEFINED) and gives_up(ast.iter_child_nodes(node)))
+        for node in nodes
+    )
+
+
+def without(test: Any) -> Iterator[Any]:
+    """Parts of a condition that has it that they are empty or not there."""
+    for part in _lacking(test):
+        yield part
+        if type(part).__name__ == "NamedExpr":  # from Python 3.8 on
+            yield part.value
+
+
+def _lacking(test: Any) -> Iterator[Any]:
+    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+        yield test.operand
+    elif isinstance(test, ast.BoolOp) and isinstance(test.op, ast.Or):
+        for part in test.values:
+            yield from _lacking(part)
+    elif isinstance(test, ast.Compare):
+        if isinstance(test.ops[0], ast.NotIn):
+            yield test
+        elif isinstance(test.ops[0], (ast.Is, ast.Eq)) and is_empty(test.comparators[0]):
+            yield test.left
 
 
 def _join(first: str, *more: str) -> str:

@@ -31,8 +31,8 @@ from mims.pipeline.configs import (
 )
 from mims.pipeline.files import upload
 from mims.pipeline.jobs import JobSettings
-from mims.pipeline.references import PIPELINE_EXECUTION_ID, is_variable
-from mims.pipeline.requests import default_output, processing_request
+from mims.pipeline.references import PIPELINE_EXECUTION_ID, Parameter, is_variable
+from mims.pipeline.requests import default_output, processing_request, request_problems
 from mims.pipeline.sdk import as_sdk_step
 from mims.pipeline.steps import File, Step
 from mims.registration.parameters import region_of
@@ -46,15 +46,18 @@ class StepBuilder(ABC):
     """What the three have in common."""
 
     contract: ClassVar[Contract]
+    called: ClassVar[Mapping[str, str]] = {}  # channels that an argument of another name is for
     logger: ClassVar[logging.Logger] = logging.getLogger(__name__)  # for authors' own builders
 
     def __init__(self, job: JobSettings | None = None, s3_client: Any = None) -> None:
         """Take how the job runs, else as the environment says, and the client that uploads.
 
         Raises:
-            InputError: the environment lacks something; it names every variable.
+            InputError: the environment lacks something; it names every variable. Or what is given
+                is of another kind.
 
         """
+        of_kind(JobSettings, job=job)
         self.job = job or JobSettings()
         self._s3_client = s3_client
 
@@ -86,22 +89,61 @@ class StepBuilder(ABC):
         output_uri: Any = None,
         files: tuple[File, ...] = (),
     ) -> Step:
-        if not isinstance(dependencies, list | tuple):
-            raise InputError(f"dependencies: must be a list of steps, not {dependencies!r}")
+        found = _dependency_problems(dependencies)
+        found += request_problems(self.contract, self.job, inputs, self.called)
         output_uri = output_uri or default_output(self.job, name)
         step = Step(
             name=name,
             kind="Processing",
             arguments=processing_request(self.contract, self.job, inputs, environment, output_uri),
-            depends_on=tuple(dependencies),
+            depends_on=tuple(dependencies) if not found else (),
             description=self.contract.description,
             cache=self.job.cache if self.contract.outputs else None,
             retries=self.job.retries,
             files=files,
         )
-        if problems := step_problems(step):
-            raise InputError(*problems)
+        if found := [*found, *step_problems(step)]:
+            raise InputError(*found)
         return step
+
+
+def _dependency_problems(dependencies: Any) -> list[str]:
+    if not isinstance(dependencies, list | tuple):
+        return [f"dependencies: must be a list of steps, not {dependencies!r}"]
+    return [
+        f"dependencies[{number}]: must be a step or a step's name, not {step!r}"
+        for number, step in enumerate(dependencies)
+        if not isinstance(step if isinstance(step, str) else getattr(step, "name", None), str)
+    ]
+
+
+def _region_problems(regions: Any, config_uri: Any) -> list[str]:
+    if regions is None:
+        return []
+    if not isinstance(regions, list | tuple) or not regions:
+        return [f"regions: must be a list of regions, or left out, not {regions!r}"]
+    found = []
+    if config_uri is not None:
+        found.append(
+            "regions: config_uri names a config that is there already: put them into that, and "
+            "leave regions out"
+        )
+    texts = [region_of(region) for region in regions if isinstance(region, str)]
+    if twice := repeated(texts):
+        found.append(f"regions: names {listed(twice)} twice")
+    return found
+
+
+def of_kind(kind: type, **given: Any) -> None:
+    """Refuse arguments of another kind, such as settings where the config stands.
+
+    Raises:
+        InputError: with the argument's name.
+
+    """
+    for name, value in given.items():
+        if value is not None and not isinstance(value, kind):
+            raise InputError(f"{name}: must be a {kind.__name__}, not {type(value).__name__}")
 
 
 StepBuilderBase = StepBuilder  # its name in the contracts' documents
@@ -115,6 +157,7 @@ class MIMSPackageStepBuilder(StepBuilder):
     def __init__(
         self, config: MIMSPackageConfig | None = None, job: JobSettings | None = None
     ) -> None:
+        of_kind(MIMSPackageConfig, config=config)
         super().__init__(job)
         self.config = config or MIMSPackageConfig()
 
@@ -156,6 +199,7 @@ class MIMSPayloadStepBuilder(StepBuilder):
     def __init__(
         self, config: MIMSPayloadConfig | None = None, job: JobSettings | None = None
     ) -> None:
+        of_kind(MIMSPayloadConfig, config=config)
         super().__init__(job)
         self.config = config or MIMSPayloadConfig()
 
@@ -195,6 +239,11 @@ class ModelRegistrationStepBuilder(StepBuilder):
     """Builds the step that registers a packaged model, or one a region."""
 
     contract = MIMS_REGISTRATION_CONTRACT
+    called: ClassVar = {
+        "PackagedModel": "packaging_step_output",
+        "GeneratedPayloadSamples": "payload_step_output",
+        "config": "config_uri",
+    }
 
     def __init__(
         self,
@@ -203,6 +252,8 @@ class ModelRegistrationStepBuilder(StepBuilder):
         settings: RegistrationSettings | None = None,
         s3_client: Any = None,
     ) -> None:
+        of_kind(ModelRegistrationConfig, config=config)
+        of_kind(RegistrationSettings, settings=settings)
         super().__init__(job, s3_client)
         self.config = config
         self.settings = settings or RegistrationSettings()
@@ -227,41 +278,50 @@ class ModelRegistrationStepBuilder(StepBuilder):
             InputError: with every problem, each with the argument's or parameter's name.
 
         """
-        if regions is not None:
-            if isinstance(regions, str) or not regions:
-                raise InputError(
-                    f"regions: must be a list of regions, or left out, not {regions!r}"
-                )
-            regions = [region_of(region) for region in regions]
-        if twice := repeated(regions or ()):
-            raise InputError(f"regions: names {listed(twice)} twice")
-        a_step_a_region = regions is not None and not one_step
-        wanted = (
-            {f"{name}-{region}": [region] for region in regions or ()}
-            if a_step_a_region
-            else {name: regions}
-        )
-        problems, steps = Problems(), []
+        found = _region_problems(regions, config_uri)
+        known = None if regions is None or found else [region_of(region) for region in regions]
+        inputs = {
+            "PackagedModel": packaging_step_output,
+            "GeneratedPayloadSamples": payload_step_output,
+            "config": config_uri,
+            "metadata": metadata,
+        }
+        if known is None or one_step:
+            wanted: dict[str, Any] = {name: known}
+        else:
+            wanted = {f"{name}-{region}": [region] for region in known}
+        problems, steps = Problems(found), []
         for step_name, its_regions in wanted.items():
             with problems.gather():
-                files = [] if config_uri else [self._config_file(its_regions)]
-                inputs = {
-                    "PackagedModel": packaging_step_output,
-                    "GeneratedPayloadSamples": payload_step_output,
-                    "config": config_uri or files[0].uri,
-                    "metadata": metadata,
-                }
-                steps.append(
-                    self._step(
-                        step_name,
-                        inputs,
-                        self._environment(),
-                        dependencies=dependencies,
-                        files=tuple(files),
-                    )
-                )
+                steps.append(self._registration(step_name, its_regions, inputs, dependencies))
+        problems.found = [*dict.fromkeys(problems.found)]  # of every region once
         problems.raise_any()
-        return steps if a_step_a_region else steps[0]
+        return steps[0] if known is None or one_step else steps
+
+    def _registration(
+        self,
+        name: str,
+        regions: Sequence[str] | None,
+        inputs: Mapping[str, Any],
+        dependencies: Sequence[Any],
+    ) -> Step:
+        """One step; where its config is at fault, all else is checked all the same."""
+        problems, files, config = Problems(), [], inputs["config"]
+        if not config:
+            config = Parameter("ConfigUri")  # stands in for one that is at fault
+            with problems.gather():
+                files.append(self._config_file(regions))
+                config = files[0].uri
+        with problems.gather():
+            step = self._step(
+                name,
+                {**inputs, "config": config},
+                self._environment(),
+                dependencies=dependencies,
+                files=tuple(files),
+            )
+        problems.raise_any()
+        return step
 
     def _environment(self) -> dict[str, Any]:
         """One workflow an execution: its steps may be run again, and register nothing twice."""

@@ -16,7 +16,9 @@ from mims.pipeline.builders import (
     MIMSPackageStepBuilder,
     MIMSPayloadStepBuilder,
     ModelRegistrationStepBuilder,
+    of_kind,
 )
+from mims.pipeline.checks import step_problems
 from mims.pipeline.configs import (
     MIMSPackageConfig,
     MIMSPayloadConfig,
@@ -25,7 +27,8 @@ from mims.pipeline.configs import (
 )
 from mims.pipeline.definition import PipelineDefinition
 from mims.pipeline.jobs import JobSettings
-from mims.pipeline.references import Parameter, is_variable
+from mims.pipeline.references import Parameter, Property, is_variable
+from mims.pipeline.requests import uri_problems
 from mims.pipeline.steps import Kind, Step
 from mims.registration.inputs import read_json_object
 from mims.text import listed, meant, printable
@@ -63,62 +66,93 @@ def chain(
         InputError: with every problem.
 
     """
-    if model is None:
-        if train is None or train.kind != "Training":
-            raise InputError("model: must be given, or a training job that leaves one")
+    of_kind(ModelRegistrationConfig, registration=registration)
+    of_kind(JobSettings, job=job)
+    of_kind(Step, train=train)
+    problems, own = Problems(), _Parameters(parameters)
+    job = _job(job or JobSettings(), own, problems)
+    if model is None and train and train.kind == "Training":
         model = train.properties.ModelArtifacts.S3ModelArtifacts
-    own = _Parameters(parameters)
-    job = job or JobSettings()
-    if job.entry_point:
-        raise InputError("job: entry_point: would run one command in all three steps: leave it out")
-    job = job.model_copy(
-        update={
-            "image_uri": own.of("ImageUri", job.image_uri),
-            "instance_type": own.of("InstanceType", job.instance_type),
-        }
-    )
+    elif model is None:
+        problems.found.append("model: must be given, or a training job that leaves one")
+    if script is None:
+        problems.found.append("script: must be given: where the inference code lies")
     model, script = own.of("ModelUri", model), own.of("ScriptUri", script)
-    steps = []
-    if train:
-        steps.append(
-            replace(
-                train,
-                arguments={"RoleArn": job.role, **train.arguments},
-                cache=train.cache or job.cache,
-                retries=train.retries or job.retries,
-            )
-        )
+    uris = {"model": model, "script": script, "metadata": metadata}
+    uris |= {"calibration": calibration, "custom_payload": custom_payload}
+    uris = {key: _usable(key, uri, problems) for key, uri in uris.items()}
     # What registration will look for is looked for as early as can be.
     package = package or MIMSPackageConfig(inference_entry_point=registration.inference_entry_point)
-    problems = Problems()
+    steps = [_trained(train, job)] if train else []
     with problems.gather():
-        packaging = MIMSPackageStepBuilder(package, job).create_plain_step(
-            model, script, calibration, name="Package"
+        steps.append(
+            MIMSPackageStepBuilder(package, job).create_plain_step(
+                uris["model"], uris["script"], uris["calibration"], name="Package"
+            )
         )
-        steps.append(packaging)
     with problems.gather():
-        sampling = MIMSPayloadStepBuilder(payload, job).create_plain_step(
-            model, custom_payload, name="Payload"
+        steps.append(
+            MIMSPayloadStepBuilder(payload, job).create_plain_step(
+                uris["model"], uris["custom_payload"], name="Payload"
+            )
         )
-        steps.append(sampling)
-    problems.raise_any()
-    registering = ModelRegistrationStepBuilder(registration, job, settings).create_plain_step(
-        _output(packaging, "package_output"),
-        _output(sampling, "payload_sample"),
-        metadata,
-        regions=regions,
-        one_step=one_step,
-        config_uri=config_uri,
-        name="Register",
-    )
-    steps += registering if isinstance(registering, list) else [registering]
+    with problems.gather():
+        registering = ModelRegistrationStepBuilder(registration, job, settings).create_plain_step(
+            _output("Package", "package_output"),
+            _output("Payload", "payload_sample"),
+            uris["metadata"],
+            regions=regions,
+            one_step=one_step,
+            config_uri=config_uri,
+            name="Register",
+        )
+        steps += registering if isinstance(registering, list) else [registering]
     definition = PipelineDefinition(name=name, parameters=tuple(own.all), steps=tuple(steps))
+    if problems.found:  # the whole can't be checked without its steps
+        problems.found += definition.text_problems()
+        problems.found += step_problems(steps[0]) if train else ()
+    problems.raise_any()
     definition.check()
     return definition
 
 
-def _output(step: Step, name: str) -> Any:
-    return step.properties.ProcessingOutputConfig.Outputs[name].S3Output.S3Uri
+def _job(job: JobSettings, own: _Parameters, problems: Problems) -> JobSettings:
+    """The jobs' settings, with the pipeline's parameters for what an execution may change."""
+    if job.entry_point:
+        problems.found.append(
+            "job: entry_point: would run one command in all three steps: leave it out"
+        )
+    variables = {
+        "image_uri": own.of("ImageUri", job.image_uri),
+        "instance_type": own.of("InstanceType", job.instance_type),
+    }
+    job = job.model_copy(update=variables)
+    with problems.gather("job: "):  # an author's parameter has a default of its own
+        JobSettings(environ={}, **dict(job))
+    return job
+
+
+def _trained(train: Step, job: JobSettings) -> Step:
+    """The training step, with the other jobs' role, cache and retries where it has none."""
+    return replace(
+        train,
+        arguments={"RoleArn": job.role, **train.arguments},
+        cache=train.cache or job.cache,
+        retries=train.retries or job.retries,
+    )
+
+
+def _usable(name: str, uri: Any, problems: Problems) -> Any:
+    """A URI, or what stands in for one that is at fault, to check the rest."""
+    if uri is None and name in ("model", "script"):
+        return Parameter(name)
+    found = [] if uri is None else uri_problems(name, uri)
+    problems.found += found
+    return Parameter(name) if found else uri
+
+
+def _output(step: str, name: str) -> Any:
+    return Property(step).ProcessingOutputConfig.Outputs[name].S3Output.S3Uri
 
 
 class _Parameters:
@@ -129,7 +163,7 @@ class _Parameters:
 
     def of(self, name: str, value: Any) -> Any:
         """The author's parameter of that name, else one with this default; a variable stays."""
-        if is_variable(value):
+        if is_variable(value) or not isinstance(value, str):
             return value
         known = next((parameter for parameter in self.all if parameter.name == name), None)
         if known is None:

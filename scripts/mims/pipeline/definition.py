@@ -96,17 +96,20 @@ class PipelineDefinition:
             InputError: with every problem.
 
         """
+        if found := [*self.text_problems(), *problems(self.to_json())]:
+            raise InputError(*found)
+
+    def text_problems(self) -> list[str]:
+        """What is wrong with the pipeline's own texts, which the definition does not hold."""
         texts = {
             "name": ("PipelineName", self.name),
             "description": ("PipelineDescription", self.description),
         }
-        found = [
+        return [
             f"pipeline {printable(str(self.name))}: {field} {must}"
             for field, (shape, value) in texts.items()
             for must in value_problems(service().shape_for(shape), value)
         ]
-        if found := [*found, *problems(self.to_json())]:
-            raise InputError(*found)
 
     def in_order(self) -> list[Step]:
         """The steps, each after what it needs, else as they stand.

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from mims.errors import InputError
-from mims.pipeline.references import is_variable
+from mims.pipeline.references import default_of, is_variable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,25 +23,29 @@ STAND_INS = {"image_uri": "MIMS_IMAGE_URI", "role": "MIMS_ROLE_ARN", "bucket": "
 
 
 def _text_or_variable(value: Any) -> Any:
-    if not (is_variable(value) or (isinstance(value, str) and value.strip())):
+    told = default_of(value)
+    if not (is_variable(told) or (isinstance(told, str) and told.strip())):
         raise ValueError("must be a text that is not empty, or a pipeline variable")
     return value
 
 
 def _count_or_variable(value: Any) -> Any:
-    if not is_variable(value) and (type(value) is not int or value < 1):
+    told = default_of(value)
+    if not is_variable(told) and (type(told) is not int or told < 1):
         raise ValueError("must be a whole number of at least 1, or a pipeline variable")
     return value
 
 
 def _instance_type(value: Any) -> Any:
-    if not is_variable(value) and not str(value).startswith("ml."):
+    told = default_of(value)
+    if not is_variable(told) and not str(told).startswith("ml."):
         raise ValueError("must start with 'ml.', such as ml.m5.large, or be a pipeline variable")
     return value
 
 
 def _bucket(value: Any) -> Any:
-    if isinstance(value, str) and not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", value):
+    told = default_of(value)
+    if isinstance(told, str) and not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", told):
         raise ValueError("must be a bucket's name alone, such as my-models, or a pipeline variable")
     return value
 

@@ -145,6 +145,13 @@ def is_variable(value: Any) -> bool:
     return isinstance(value, Expressible)
 
 
+def default_of(value: Any) -> Any:
+    """A parameter's default, ours or the SDK's, if it has one; else the value as it is."""
+    name = "default" if isinstance(value, Parameter) else "default_value"
+    default = getattr(value, name, None) if is_variable(value) else None
+    return value if default is None else default
+
+
 def expression(value: Any) -> Any:
     """A request's value as JSON, with every variable in it as the definition writes it."""
     return mapped(value, lambda variable: variable.expr)

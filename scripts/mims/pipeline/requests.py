@@ -1,18 +1,18 @@
 """The CreateProcessingJob request of one of the three scripts, made of its contract.
 
 Goes in: the contract, the job's settings, what each channel reads, the environment. Comes out: the
-request, with variables in it. Nothing is checked here but what the contract says of channels.
+request, with variables in it, and what the contract says against it
+(`request_problems`).
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mims.errors import InputError
 from mims.pipeline.references import (
     PIPELINE_EXECUTION_ID,
     PIPELINE_NAME,
-    Parameter,
+    default_of,
     is_variable,
     joined,
 )
@@ -33,10 +33,7 @@ def processing_request(
 ) -> dict[str, Any]:
     """Make the request, but for the job's name. `inputs` are URIs by channel; None for none.
 
-    Raises:
-        InputError: a channel lacks its input or has something else than a URI; or the script can't
-            do without a network.
-
+    What `request_problems` tells of is left out, so that all the rest can be checked.
     """
     request = {
         "ProcessingResources": {"ClusterConfig": _cluster(job)},
@@ -71,27 +68,40 @@ def _cluster(job: JobSettings) -> dict[str, Any]:
     return cluster
 
 
+def request_problems(
+    contract: Contract,
+    job: JobSettings,
+    inputs: Mapping[str, Any],
+    called: Mapping[str, str],
+) -> list[str]:
+    """What the contract says against a request; `called` are its channels' names to the author."""
+    found = []
+    for channel in contract.inputs:
+        name, uri = called.get(channel.name, channel.name), inputs.get(channel.name)
+        if uri is not None:
+            found += uri_problems(name, uri)
+        elif channel.required:
+            found.append(f"{name}: must be given: {channel.description}")
+    if job.network_isolation and contract.needs_network:
+        found.append(f"network_isolation: {contract.entry_point} has to reach AWS: leave it out")
+    return found
+
+
+def uri_problems(name: str, uri: Any) -> list[str]:
+    """What is wrong with what is given as a URI; a parameter's default is looked at."""
+    uri = default_of(uri)
+    if is_variable(uri) or (isinstance(uri, str) and "://" in uri):
+        return []
+    return [f"{name}: must be an S3 URI, a parameter or a step's property, not {uri!r}"]
+
+
 def _inputs(contract: Contract, given: Mapping[str, Any]) -> list[dict[str, Any]]:
     """One entry a channel that something is given for, in the contract's order."""
-    problems = []
-    for channel in contract.inputs:
-        uri = given.get(channel.name)
-        if uri is None:
-            if channel.required:
-                problems.append(f"{channel.name}: must be given: {channel.description}")
-            continue
-        if isinstance(uri, Parameter) and uri.default is not None:
-            uri = uri.default
-        if not (is_variable(uri) or (isinstance(uri, str) and "://" in uri)):
-            problems.append(
-                f"{channel.name}: must be an S3 URI, a parameter or a step's property, not {uri!r}"
-            )
-    if problems:
-        raise InputError(*problems)
+    uris = ((channel, given.get(channel.name)) for channel in contract.inputs)
     return [
-        _input(channel, given[channel.name])
-        for channel in contract.inputs
-        if given.get(channel.name) is not None
+        _input(channel, uri)
+        for channel, uri in uris
+        if uri is not None and not uri_problems(channel.name, uri)
     ]
 
 
@@ -122,10 +132,6 @@ def _outputs(contract: Contract, job: JobSettings, uri: Any) -> dict[str, Any]:
 
 def _network(contract: Contract, job: JobSettings) -> dict[str, Any]:
     """No network for a script that needs none, unless the settings say otherwise."""
-    if job.network_isolation and contract.needs_network:
-        raise InputError(
-            f"network_isolation: {contract.entry_point} has to reach AWS: leave it out"
-        )
     network: dict[str, Any] = {}
     if job.network_isolation or (job.network_isolation is None and not contract.needs_network):
         network["EnableNetworkIsolation"] = True
