@@ -2,141 +2,32 @@
 
 from __future__ import annotations
 
+import functools
 import json
-import urllib.request
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
 
-from governance_versions import OPERATOR, OTHER, REGION, register_version
+from ab_groups import delete
+from approval_groups import AFTER, BEFORE, GATES, MACHINE_ROLE, REPORTS, ROLE, Group, play, post
+from governance_versions import OPERATOR, OTHER, register_version
 from mims.errors import InputError
 from mims.governance.approval import executions as approval
-from mims.governance.approval import promotion
+from mims.governance.approval import promotion, trail, unchanged
 from mims.governance.approval.state_machine import definition
-from mims.governance.decisions import History
 from mims.governance.gates.file import GateFile
-from mims.governance.registry import Registry
+from patience import looks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from conftest import LocalAws
-    from mims.governance.approval.executions import Execution, Pending
-    from mims.governance.versions import Version
+    from mims.governance.approval.executions import Execution
 
 pytestmark = pytest.mark.usefixtures("bucket")
-
-ROLE = "arn:aws:iam::123456789012:role/model"
-MACHINE_ROLE = "arn:aws:iam::123456789012:role/promote"
-REPORTS = {"model_quality": {"auc": 0.93}, "bias": {"sex": {"DPL": 0.02}}}
-GATES = """
-group: {group}
-staging: {{}}
-production:
-  metrics:
-    auc: {{at_least: 0.9, baseline: Production, at_most_worse: 0.01}}
-  fairness:
-    sex: {{DPL: {{at_most: 0.1}}}}
-  integrity: required
-  approval: {{by_others: {others}}}
-deployment:
-  endpoint: fraud
-  role: {role}
-  verification: {{body: "1,2"}}
-"""
-
-
-class Group:
-    """A group with a version in Production, behind an endpoint, and one in Staging."""
-
-    def __init__(self, tmp_path: Path, others: int = 1) -> None:
-        self.registry = Registry(REGION)
-        self.sagemaker = self.registry.sagemaker
-        self.old = self._put(register_version(tmp_path / "1", REPORTS), "Production", "Approved")
-        self.new = self._put(register_version(tmp_path / "2", REPORTS), "Staging")
-        text = GATES.format(group=self.new.group, role=ROLE, others=others)
-        self.gates = GateFile.parse(text)
-        self.queue = boto3.client("sqs").create_queue(QueueName="approvals")["QueueUrl"]
-        self.machine = approval.machine_name(self.new.group)
-        self.serve(self.old)
-        self.make()
-
-    def _put(self, version: Version, stage: str, status: str | None = None) -> Version:
-        life: Any = {"Stage": stage, "StageStatus": "InProgress", "StageDescription": "by hand"}
-        self.registry.update(version, ModelLifeCycle=life)
-        if status:
-            self.registry.update(version, ModelApprovalStatus=status)
-        return self.registry.version(version.arn)
-
-    def make(self, **plan: Any) -> None:
-        """Deploy the state machine, which looks at once again, forty times at most."""
-        deployment = promotion.Deployment.of(self.gates)
-        quick = {"between": 0, "looks": 40, **plan}
-        made = definition(self.gates, replace(deployment.plan(self.queue), **quick))
-        approval.deploy(self.registry, made, self.machine, MACHINE_ROLE)
-
-    def serve(self, version: Version) -> None:
-        container: Any = {"ModelPackageName": version.arn}
-        self.sagemaker.create_model(ModelName="old", PrimaryContainer=container)
-        variant: Any = {"VariantName": "old", "ModelName": "old", "InstanceType": "ml.m5.large"}
-        variant["InitialInstanceCount"] = 1
-        self.sagemaker.create_endpoint_config(
-            EndpointConfigName="old", ProductionVariants=[variant]
-        )
-        self.sagemaker.create_endpoint(EndpointName="fraud", EndpointConfigName="old")
-
-    def start(self, **changes: Any) -> str:
-        given = promotion.prepare(self.registry, self.new.name, self.gates, reason="better")
-        return approval.start(self.registry, self.machine, {**given, **changes})
-
-    def asked(self, execution: str, number: int = 1) -> Pending:
-        """Wait until it asks for its next approval."""
-        for _ in range(100):
-            found = approval.waiting(self.registry, self.new.group)
-            if found and found[0].number == number:
-                return found[0]
-            now = approval.status(self.registry, execution)
-            assert now.status == "RUNNING", (now.error, now.cause)
-        raise AssertionError("nobody was asked")
-
-    def approve(self, execution: str, by: str = OTHER, number: int = 1) -> None:
-        pending = self.asked(execution, number)
-        approval.answer(self.registry, pending, approved=True, by=by, reason="read the report")
-
-    def end(self, execution: str) -> Execution:
-        return approval.follow(self.registry, execution, timeout=60, between=0.05)
-
-    def promoted(self, **changes: Any) -> Execution:
-        """Promote, with an approval."""
-        execution = self.start(**changes)
-        self.approve(execution)
-        return self.end(execution)
-
-    def stages(self) -> tuple[str, str]:
-        """Stage and approval of the old version and the new one."""
-        found = [self.registry.version(one.arn) for one in (self.old, self.new)]
-        return tuple(f"{one.stage} {one.approval}" for one in found)  # type: ignore[return-value]
-
-    def config(self) -> str:
-        """What the endpoint serves, once it is at rest."""
-        for _ in range(100):
-            found = self.sagemaker.describe_endpoint(EndpointName="fraud")
-            if found["EndpointStatus"] == "InService":
-                return found["EndpointConfigName"]
-        raise AssertionError(found)
-
-    def tells(self) -> list[str]:
-        """The decisions that the audit trail has on the new version, oldest first."""
-        history = History.read(self.registry.trail(self.new))
-        return [f"{one.action} {one.phase}" for one in history.decisions]
-
-
-BEFORE = ("Production Approved", "Staging PendingManualApproval")
-AFTER = ("Archived Approved", "Production Approved")
 
 
 @pytest.fixture
@@ -148,16 +39,7 @@ def group(tmp_path: Path) -> Group:
 def script(aws: LocalAws) -> Callable[..., None]:
     """Have the endpoint end, or the model answer, otherwise than well."""
 
-    def keep(**script: Any) -> None:
-        post(f"{aws.url}/local-aws/endpoints", {"region": REGION, "endpoint": "fraud", **script})
-
-    return keep
-
-
-def post(url: str, content: Any) -> None:
-    request = urllib.request.Request(url, json.dumps(content).encode())  # noqa: S310
-    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request):
-        pass
+    return functools.partial(play, aws)
 
 
 def check_as_before(group: Group, execution: Execution, error: str, *causes: str) -> None:
@@ -177,11 +59,11 @@ def test_a_promotion_that_was_approved(group: Group) -> None:
     assert group.config() == execution.input["deployment"]["config"]
     life = group.registry.version(group.new.arn).described["ModelLifeCycle"]
     assert life["StageDescription"].endswith(": better")
-    decision = approval.record(group.registry, execution)
+    decision = trail.record(group.registry, execution)
     assert decision
     assert decision.steps[1].arn == group.old.arn
-    assert approval.record(group.registry, execution) == decision
-    assert group.tells() == ["approve done", "promote done"]
+    assert trail.record(group.registry, execution) == decision
+    assert group.tells() == ["approve done", "promote begun", "promote done"]
 
 
 def test_the_first_version_of_a_group_needs_no_endpoint_that_is_there(tmp_path: Path) -> None:
@@ -223,7 +105,7 @@ def test_a_gate_that_refuses(group: Group, changes: dict[str, Any], cause: str) 
     execution = group.end(group.start(**changes))
 
     check_as_before(group, execution, "GateRefused", cause)
-    decision = approval.record(group.registry, execution)
+    decision = trail.record(group.registry, execution)
     assert decision
     assert cause in decision.reason
     assert group.tells() == ["promote refused"]
@@ -246,7 +128,7 @@ REPORTS_REFUSED = {
 def test_a_report_that_refuses(
     group: Group, tmp_path: Path, reports: dict[str, Any], cause: str
 ) -> None:
-    group.new = group._put(register_version(tmp_path / "3", reports), "Staging")  # noqa: SLF001
+    group.new = group.put(register_version(tmp_path / "3", reports), "Staging")
 
     read = {"g1": True, "g2": True}
     limits: dict[str, Any] = {"limits": {"g1": 0.8}, "baselines": {"g1": 0.93}}
@@ -258,7 +140,7 @@ def test_a_report_that_refuses(
 def test_a_report_that_only_the_command_can_read(group: Group, tmp_path: Path) -> None:
     """A group's number within the attribute: the command judges it, and says so."""
     reports = {**REPORTS, "bias": {"sex": {"female": {"DPL": 0.02}, "male": {"DPL": -0.02}}}}
-    group.new = group._put(register_version(tmp_path / "3", reports), "Staging")  # noqa: SLF001
+    group.new = group.put(register_version(tmp_path / "3", reports), "Staging")
 
     execution = group.promoted()
 
@@ -296,7 +178,7 @@ def test_an_approval_that_was_refused(group: Group) -> None:
     pending = group.asked(execution)
     assert (pending.version, pending.reason) == (group.new.name, "better")
     assert pending.message["verdicts"][0]["found"] == "0.93"
-    approval.answer(group.registry, pending, approved=False, by=OTHER, reason="not on a Friday")
+    trail.answer(group.registry, pending, approved=False, by=OTHER, reason="not on a Friday")
 
     check_as_before(group, group.end(execution), "ApprovalRefused", "not on a Friday", OTHER)
     assert group.tells() == []
@@ -313,11 +195,12 @@ def test_an_approval_that_nobody_gave(group: Group) -> None:
 def test_an_approval_that_came_too_late(group: Group) -> None:
     execution = group.start()
     pending = group.asked(execution)
-    approval.answer(group.registry, pending, approved=False, by=OTHER, reason="no")
+    trail.answer(group.registry, pending, approved=False, by=OTHER, reason="no")
     group.end(execution)
 
     with pytest.raises(InputError, match=r"nobody waits for an approval of .*/2 any more"):
-        approval.answer(group.registry, pending, approved=True, by=OPERATOR, reason="yes")
+        trail.answer(group.registry, pending, approved=True, by=OPERATOR, reason="yes")
+    assert group.tells() == []
 
 
 def test_an_answer_that_is_given_again(group: Group) -> None:
@@ -325,7 +208,7 @@ def test_an_answer_that_is_given_again(group: Group) -> None:
     execution = group.start()
     pending = group.asked(execution)
     for _ in range(2):
-        approval.answer(group.registry, pending, approved=False, by=OTHER, reason="no")
+        trail.answer(group.registry, pending, approved=False, by=OTHER, reason="no")
 
     assert group.end(execution).error == "ApprovalRefused"
 
@@ -334,7 +217,7 @@ def test_nobody_approves_what_they_registered(group: Group) -> None:
     execution = group.start(registered_by="ben")
     pending = group.asked(execution)
     with pytest.raises(InputError, match=r"another has to approve"):
-        approval.answer(group.registry, pending, approved=True, by=OTHER, reason="mine")
+        trail.answer(group.registry, pending, approved=True, by=OTHER, reason="mine")
 
     # Neither does the machine take it, if someone answers past the command.
     said = json.dumps({"approved": True, "by": OTHER, "person": "ben"})
@@ -342,14 +225,29 @@ def test_nobody_approves_what_they_registered(group: Group) -> None:
     check_as_before(group, group.end(execution), "ApprovalRefused", "ben")
 
 
-@pytest.mark.parametrize(("second", "error"), [(OPERATOR, ""), (OTHER, "ApprovalRefused")])
-def test_two_approvals_are_of_two_people(tmp_path: Path, second: str, error: str) -> None:
+def test_two_approvals_are_of_two_people(tmp_path: Path) -> None:
     group = Group(tmp_path, others=2)
     execution = group.start()
     group.approve(execution)
-    group.approve(execution, second, 2)
+    with pytest.raises(InputError, match=r"has approved .*/2 already: this is approval 2 of 2"):
+        group.approve(execution, OTHER, 2)
+    assert group.tells() == ["approve done"]
 
-    assert group.end(execution).error == error
+    group.approve(execution, OPERATOR, 2)
+
+    assert group.end(execution).status == "SUCCEEDED"
+
+
+def test_the_machine_takes_no_second_approval_of_the_same_person(tmp_path: Path) -> None:
+    """If someone answers past the command."""
+    group = Group(tmp_path, others=2)
+    execution = group.start()
+    group.approve(execution)
+    pending = group.asked(execution, 2)
+    said = json.dumps({"approved": True, "by": OTHER, "person": "ben"})
+    boto3.client("stepfunctions").send_task_success(taskToken=pending.token, output=said)
+
+    check_as_before(group, group.end(execution), "ApprovalRefused", "ben")
 
 
 # What changed while the machine waited for an approval.
@@ -357,13 +255,15 @@ CHANGES: dict[str, Callable[[Group], object]] = {
     # someone rejected the version
     "approval": lambda group: group.registry.update(group.new, ModelApprovalStatus="Rejected"),
     # someone moved it
-    "stage": lambda group: group._put(group.new, "Development"),  # noqa: SLF001
+    "stage": lambda group: group.put(group.new, "Development"),
     # it says it is made of another model
     "digest": lambda group: group.registry.update(
         group.new, CustomerMetadataProperties={"model_sha256": "0" * 64}
     ),
+    # it was deleted
+    "version": lambda group: group.sagemaker.delete_model_package(ModelPackageName=group.new.arn),
     # nothing is in Production any more
-    "production": lambda group: group._put(group.old, "Archived"),  # noqa: SLF001
+    "production": lambda group: group.put(group.old, "Archived"),
 }
 
 
@@ -372,14 +272,66 @@ def test_a_version_that_changed_meanwhile(group: Group, change: Callable[[Group]
     execution = group.start()
     pending = group.asked(execution)
     change(group)
-    left = group.stages()
-    approval.answer(group.registry, pending, approved=True, by=OTHER, reason="fine")
+    left = group.registry.version(group.old.arn).stage
+    trail.answer(group.registry, pending, approved=True, by=OTHER, reason="fine")
 
     ended = group.end(execution)
 
-    assert (ended.error, ended.status) == ("VersionChanged", "FAILED")
-    assert group.stages() == left
+    assert (ended.error, ended.status) == ("VersionChanged", "FAILED"), ended.cause
+    assert group.registry.version(group.old.arn).stage == left
     assert group.config() == "old"
+    assert trail.record(group.registry, ended).phase == "refused"
+
+
+@pytest.fixture
+def one_a_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a group with very many versions."""
+    monkeypatch.setattr(unchanged, "PAGE", 1)
+
+
+@pytest.mark.usefixtures("one_a_page")
+def test_the_version_in_production_may_be_older_than_very_many(
+    group: Group, tmp_path: Path
+) -> None:
+    register_version(tmp_path / "3", REPORTS)
+    group.make()
+
+    execution = group.promoted()
+
+    assert execution.status == "SUCCEEDED", execution.cause
+    assert group.stages() == AFTER
+
+
+@pytest.mark.usefixtures("one_a_page")
+def test_another_version_in_production_is_seen_whatever_its_age_and_approval(
+    group: Group, tmp_path: Path
+) -> None:
+    group.make()
+    group.put(group.old, "Archived")
+    group.old = group.put(register_version(tmp_path / "3", REPORTS), "Production", "Approved")
+    execution = group.start()
+    pending = group.asked(execution)
+    oldest = next(v for v in group.registry.versions(group.new.group) if v.number == 1)
+    group.put(oldest, "Production", "PendingManualApproval")
+    trail.answer(group.registry, pending, approved=True, by=OTHER, reason="fine")
+
+    check_as_before(group, group.end(execution), "VersionChanged", "start anew")
+
+
+def test_two_versions_in_production_are_too_many(group: Group, tmp_path: Path) -> None:
+    group.put(register_version(tmp_path / "3", REPORTS), "Production")
+
+    with pytest.raises(InputError, match=r"/3, .*/1 are in Production at a time"):
+        group.start()
+
+
+def test_a_look_that_fails_is_not_a_change(group: Group) -> None:
+    given = promotion.prepare(group.registry, group.new.name, group.gates)
+    given["version"]["arn"] += "!"  # which SageMaker takes for no name at all
+
+    execution = group.end(approval.start(group.registry, group.machine, given))
+
+    check_as_before(group, execution, "NotReady")
 
 
 def test_an_update_that_was_refused(group: Group) -> None:
@@ -387,8 +339,8 @@ def test_an_update_that_was_refused(group: Group) -> None:
     execution = group.promoted(said="x" * 2000)
 
     check_as_before(group, execution, "UpdateRefused", "less than or equal to 1024")
-    assert approval.record(group.registry, execution)
-    assert group.tells() == ["approve done", "promote refused"]
+    assert trail.record(group.registry, execution)
+    assert group.tells() == ["approve done", "promote begun", "promote refused"]
 
 
 # How the new configuration fares at the endpoint, and what the reason tells.
@@ -413,8 +365,8 @@ def test_a_deployment_that_failed(
     ended = group.end(execution)
 
     check_as_before(group, ended, "RolledBack", cause)
-    assert approval.record(group.registry, ended)
-    assert group.tells() == ["approve done", "promote undone"]
+    assert trail.record(group.registry, ended)
+    assert group.tells() == ["approve done", "promote begun", "promote undone"]
     life = group.registry.version(group.new.arn).described["ModelLifeCycle"]
     assert life["StageDescription"] == "by hand"
 
@@ -431,6 +383,8 @@ def test_a_deployment_that_does_not_end(group: Group, script: Callable[..., None
     assert ended.error == "RollbackIncomplete"
     assert "took more than 40 looks; and it was not all taken back: endpoint fraud" in ended.cause
     assert group.stages() == BEFORE
+    assert trail.record(group.registry, ended).phase == "incomplete"
+    assert group.tells() == ["approve done", "promote begun", "promote incomplete"]
 
 
 def test_a_first_deployment_that_failed(group: Group, script: Callable[..., None]) -> None:
@@ -459,17 +413,16 @@ def test_a_verification_that_failed(group: Group, script: Callable[..., None]) -
 
 def test_a_version_that_vanishes_before_it_is_archived(group: Group, aws: LocalAws) -> None:
     """What can be taken back is; what can't is named."""
-    group.make(looks=4000)
+    group.make(between=1, looks=1000)
     group.config()
-    pace = {"progression": "time", "seconds": 2}
-    with transition(aws, pace):
+    with transition(aws, {"progression": "time", "seconds": 3600}):  # until it is gone
         execution = group.start()
         group.approve(execution)
-        for _ in range(200):
+        for _ in looks():
             if group.stages() == ("Production Approved", "Production Approved"):
                 break
-        group.sagemaker.delete_model_package(ModelPackageName=group.old.arn)
-        ended = group.end(execution)
+        delete(group.old)
+    ended = group.end(execution)
 
     assert ended.error == "RollbackIncomplete"
     assert "/1 does not exist" in ended.cause

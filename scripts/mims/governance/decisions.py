@@ -2,8 +2,10 @@
 
 Goes in: a decision. Comes out: a record behind the newest, in the same chain as the registrations'
 (registration/audit.py). A move of versions between stages is two records: one before anything
-changes, `begun`, and one after, `done` or `undone`; so whoever comes later sees what was left half
-done. A record is only added behind the one that its author had seen: of two operators, one wins.
+changes, `begun`, and one after: `done`, or `undone` where all was changed back. So whoever comes
+later sees what was left half done. A move that a state machine makes may also end `refused`, with
+nothing changed, or `incomplete`: what it changed was not all changed back, and people have to look.
+A record is only added behind the one that its author had seen: of two operators, one wins.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ PROMOTE, ROLLBACK, ARCHIVE, APPROVE, REJECT = "promote", "rollback", "archive", 
 BASELINE = "baseline"  # whose reason is its SHA-256
 ADMIT, WITHDRAW = "admit", "withdraw"  # to an A/B, and from it
 BEGUN, DONE, UNDONE, REFUSED = "begun", "done", "undone", "refused"
+INCOMPLETE = "incomplete"  # neither done nor undone, and nobody goes on with it
 
 
 class OvertakenError(MimsError):
@@ -65,6 +68,8 @@ class Decision:
     run: str = field(default_factory=lambda: str(uuid4()))
     """one for the records of one move"""
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    execution: str | None = None
+    """the ARN of the state machine's execution that makes the move"""
 
     def record(self) -> dict[str, Any]:
         """The decision as the trail writes it."""
@@ -82,6 +87,7 @@ class Decision:
             "steps": [step._asdict() for step in self.steps],
             "verdicts": [dict(verdict) for verdict in self.verdicts],
             "gates_sha256": self.gates_sha256,
+            **({"execution": self.execution} if self.execution else {}),
         }
 
     @classmethod
@@ -98,6 +104,7 @@ class Decision:
             gates_sha256=record["gates_sha256"],
             run=record["run"],
             at=datetime.fromisoformat(record["time"]),
+            execution=record.get("execution"),
         )
 
 
@@ -134,7 +141,7 @@ class History:
 
     def unfinished(self) -> list[Decision]:
         """Moves that have begun, and of which no end is known."""
-        ended = {d.run for d in self.decisions if d.phase in (DONE, UNDONE)}
+        ended = {d.run for d in self.decisions if d.phase != BEGUN}
         return [d for d in self.decisions if d.phase == BEGUN and d.run not in ended]
 
     def admitted(self) -> list[Decision]:

@@ -15,6 +15,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mims.governance.approval.ends import GATE_REFUSED, unread
 from mims.governance.approval.states_language import (
     NEXT,
     State,
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
     from mims.governance.gates.models import Limit, StageGates
 
-GATE_REFUSED, VERSION_CHANGED = "GateRefused", "VersionChanged"  # how an execution fails
 QUALITY, BIAS = "ModelQuality.Statistics", "Bias.Report"  # places of reports, as in Version.reports
 # Sections of a report that a metric may stand in; of Model Monitor's, the number is its `value`.
 _SECTIONS = (
@@ -118,7 +118,7 @@ def _read(key: str) -> list[Step]:
     there = f"Is there {key}?"
     reading = f"Read {key}"
     rules = [{"Variable": at, "IsNull": False, "Next": reading}]
-    more = {reading: task, failed: fail(VERSION_CHANGED, path="$.error.Cause")}
+    more = {reading: task, **unread(failed, ["pre-condition", "does not exist"])}
     return [(there, {"Type": "Choice", "Choices": rules, "Default": NEXT}, more)]
 
 

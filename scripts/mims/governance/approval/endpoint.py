@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from mims.governance.approval.ends import NOT_READY
 from mims.governance.approval.states_language import (
     NEXT,
     PATIENT,
@@ -28,7 +29,6 @@ from mims.governance.approval.states_language import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-NOT_READY = "NotReady"  # how an execution fails
 _MOVING = ("Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting")
 
 

@@ -1,13 +1,8 @@
-"""Promotions by a state machine: deploy it, start it, ask who waits for approval, answer, follow.
+"""Promotions by a state machine, as Step Functions has them: deploy, start, look, tell, follow.
 
 Goes in: the registry, the definition (approval/state_machine.py) and what an execution is given
-(approval/promotion.py). Comes out: executions, approvals that they wait for, answers, ends.
-
-The machine writes no audit record: it can't make a link of the chain. Whoever answers puts the
-approval into the trail before the machine hears of it, and `record` puts the end of an execution
-there, from Step Functions' own history, once; call it whenever an execution is looked at. Until
-then the trail does not tell of it, and a direct promotion is not kept from coming between: the
-machine sees that before it changes anything, not after.
+(approval/promotion.py). Comes out: executions, and the approvals that they wait for. What the audit
+trail learns of them is approval/trail.py's.
 """
 
 from __future__ import annotations
@@ -16,23 +11,9 @@ import functools
 import json
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mims.errors import InputError, ServiceError
-from mims.governance.approval.state_machine import REFUSALS
-from mims.governance.decisions import (
-    APPROVE,
-    DONE,
-    PROMOTE,
-    REFUSED,
-    UNDONE,
-    Decision,
-    History,
-    Step,
-)
-from mims.governance.gates.judging import person
-from mims.governance.versions import ARCHIVED, PRODUCTION
 from mims.registration.aws import AwsError, asking, client, required
 from mims.text import printable
 
@@ -42,8 +23,8 @@ if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
     from mims.governance.registry import Registry
-    from mims.registration.audit import Trail
 
+RUNNING = "RUNNING"
 _ANSWERED = {"TaskTimedOut", "TaskDoesNotExist", "InvalidToken"}
 
 
@@ -142,9 +123,7 @@ def start(registry: Registry, machine: str, given: Mapping[str, Any]) -> str:
     if arn is None:
         raise InputError(f"{registry.region} has no state machine {machine}: deploy it first")
     under_way = [
-        one
-        for one in _executions(registry, arn, "RUNNING")
-        if one.rpartition(":")[2] != given["run"]
+        one for one in _executions(registry, arn, RUNNING) if one.rpartition(":")[2] != given["run"]
     ]
     if under_way:
         raise InputError(
@@ -170,45 +149,44 @@ def waiting(registry: Registry, group: str, machine: str | None = None) -> list[
     arn = _machine_arn(registry, name)
     if arn is None:
         raise InputError(f"{registry.region} has no state machine {name}: deploy it first")
-    found = (_pending(registry, one) for one in _executions(registry, arn, "RUNNING"))
+    found = (_pending(registry, one) for one in _executions(registry, arn, RUNNING))
     return [one for one in found if one and one.group == group]
 
 
-def answer(
-    registry: Registry, pending: Pending, *, approved: bool, by: str | None = None, reason: str
-) -> None:
-    """Answer for whoever asks (`by`, an ARN, or the caller); an approval is put into the trail.
+def send(registry: Registry, pending: Pending, said: Mapping[str, Any]) -> bool:
+    """Let an execution hear an answer; False where nobody waits for it any more.
 
     Raises:
-        InputError: nobody waits for it any more, or they may not approve it.
-        ServiceError: a service refused.
+        ServiceError: Step Functions refused.
 
     """
-    by = by or registry.actor
-    names = {person(by).casefold()}
-    if ":assumed-role/" in by:
-        names.add(by.split("/")[-2].casefold())
-    if approved and pending.by_others and pending.registered_by in names:
-        raise InputError(
-            f"{by} is, or acts as, who registered {pending.version}: another has to approve it"
-        )
-    said = {"approved": approved, "by": by, "person": person(by).casefold(), "reason": reason}
-    if approved:
-        arn = pending.message["version"]["arn"]
-        decision = Decision(APPROVE, DONE, by, arn, reason)
-        _trail(registry, arn).append(decision.record())
     try:
         with asking("SendTaskSuccess", registry.region, pending.version):
             _sfn(registry).send_task_success(taskToken=pending.token, output=json.dumps(said))
     except AwsError as error:
         if error.code not in _ANSWERED:
             raise
-        if said in _answers(registry, pending.execution):
-            return  # the answer to an earlier attempt was lost
-        raise InputError(
-            f"nobody waits for an approval of {pending.version} any more: it was answered, or too "
-            "late"
-        ) from error
+        return said in answers(registry, pending.execution)  # what came of it was lost on its way
+    return True
+
+
+def answers(registry: Registry, execution: str) -> list[dict[str, Any]]:
+    """The answers that an execution has heard, oldest first."""
+    return [
+        json.loads(event["taskSucceededEventDetails"].get("output", "null"))
+        for event in _events(registry, execution)
+        if event["type"] == "TaskSucceeded"
+        and event["taskSucceededEventDetails"]["resourceType"] == "sqs"
+    ]
+
+
+def entered(registry: Registry, execution: str) -> set[str]:
+    """The names of the states that an execution has come to."""
+    return {
+        event["stateEnteredEventDetails"]["name"]
+        for event in _events(registry, execution)
+        if "stateEnteredEventDetails" in event
+    }
 
 
 def status(registry: Registry, execution: str) -> Execution:
@@ -250,63 +228,12 @@ def follow(
     end = clock() + timeout
     while True:
         now = status(registry, execution)
-        if now.status != "RUNNING":
+        if now.status != RUNNING:
             return now
         left = end - clock()
         if left <= 0:
             raise ServiceError(f"{execution} is still running after {timeout:g} s: it goes on")
         sleep(min(between, left))
-
-
-def record(registry: Registry, execution: Execution) -> Decision | None:
-    """Put an execution's end into the group's audit trail, once; None while it runs.
-
-    Raises:
-        InputError: the trail's chain is broken.
-        ServiceError: S3 refused.
-
-    """
-    if execution.status == "RUNNING":
-        return None
-    trail = _trail(registry, execution.input["version"]["arn"])
-    decision = _decision(execution)
-    while True:
-        history = History.read(trail)
-        known = [one for one in history.decisions if one.run == decision.run]
-        if known:
-            return known[-1]
-        if trail.append_behind(decision.record(), history.newest):
-            return decision
-
-
-def _trail(registry: Registry, arn: str) -> Trail:
-    """The trail that has the decisions on a version."""
-    return registry.trails(registry.versions(registry.version(arn).group))[0]
-
-
-def _decision(execution: Execution) -> Decision:
-    given = execution.input
-    phase = REFUSED if execution.error in REFUSALS else UNDONE
-    if execution.status == "SUCCEEDED":
-        phase = DONE
-    version, production = given["version"], given["production"]
-    steps = [Step(version["arn"], version["stage"], PRODUCTION, version["approval"], "Approved")]
-    if production:
-        approval = production["approval"]
-        steps.append(Step(production["arn"], PRODUCTION, ARCHIVED, approval, approval))
-    reason = ": ".join(part for part in (execution.error, execution.cause) if part)
-    return Decision(
-        action=PROMOTE,
-        phase=phase,
-        actor=given["asked_by"],
-        arn=version["arn"],
-        reason="; ".join(part for part in (given["reason"], reason) if part),
-        steps=tuple(steps),
-        verdicts=tuple(given["verdicts"]),
-        gates_sha256=given["gates_sha256"],
-        run=execution.name,
-        at=datetime.now(UTC).replace(microsecond=0),
-    )
 
 
 @functools.lru_cache(4)
@@ -361,11 +288,3 @@ def _pending(registry: Registry, execution: str) -> Pending | None:
         by_others=message["by_others"],
         message=message,
     )
-
-
-def _answers(registry: Registry, execution: str) -> list[Any]:
-    return [
-        json.loads(event["taskSucceededEventDetails"].get("output", "null"))
-        for event in _events(registry, execution)
-        if event["type"] == "TaskSucceeded"
-    ]

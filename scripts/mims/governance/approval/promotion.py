@@ -31,13 +31,14 @@ from mims.governance.ab.endpoint import free
 from mims.governance.approval.checks import checks, report_keys
 from mims.governance.approval.endpoint import Plan
 from mims.governance.decisions import History
-from mims.governance.deploy import Patience, Variant, config_request, model_request
+from mims.governance.deploy import Variant, config_request, model_request
+from mims.governance.endpoints import Patience
 from mims.governance.gates.evidence import gather
 from mims.governance.gates.judging import evaluate, person
 from mims.governance.report_shapes import number
 from mims.governance.versions import PRODUCTION, STAGING
 from mims.registration.aws import asking
-from mims.text import printable
+from mims.text import listed, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -124,7 +125,13 @@ def prepare(
     if deployment.endpoint:
         free(registry, deployment.endpoint, Patience())
     versions = {one.number: one for one in registry.versions(version.group)}
-    production = next((one for one in versions.values() if one.stage == PRODUCTION), None)
+    serving = [one for one in versions.values() if one.stage == PRODUCTION]
+    if len(serving) > 1:
+        raise InputError(
+            f"{listed(one.name for one in serving)} are in Production at a time: a state machine "
+            "archives one, `promote` all of them"
+        )
+    production = next(iter(serving), None)
     gates = gate_file.gates(PRODUCTION)
     evidence = gather(
         registry,

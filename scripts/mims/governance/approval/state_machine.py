@@ -7,37 +7,32 @@ endpoint, and archives the version that was in Production. What fails after the 
 taken back, and the execution fails with the reason; what was in Production stays there.
 
 Numbers and names of the gate file are literals of the definition; what is of one version comes with
-an execution's input (mims.governance.approval.executions). Nothing is asked or changed here.
+an execution's input (mims.governance.approval.promotion). Nothing is asked or changed here.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mims.governance.approval.checks import (
+from mims.governance.approval.checks import checks, judged, own_reports, read_reports
+from mims.governance.approval.endpoint import Plan, deployed, endpoint_back, endpoint_known
+from mims.governance.approval.ends import (
+    APPROVAL_REFUSED,
+    APPROVAL_TIMED_OUT,
     GATE_REFUSED,
-    VERSION_CHANGED,
-    checks,
-    judged,
-    own_reports,
-    read_reports,
-)
-from mims.governance.approval.endpoint import (
     NOT_READY,
-    Plan,
-    deployed,
-    endpoint_back,
-    endpoint_known,
+    ROLLBACK_INCOMPLETE,
+    ROLLED_BACK,
+    UPDATE,
+    UPDATE_REFUSED,
 )
 from mims.governance.approval.states_language import (
     NEXT,
     PATIENT,
     ROLL_BACK,
-    State,
     States,
     Step,
     both,
-    call,
     catch,
     choice,
     fail,
@@ -47,21 +42,11 @@ from mims.governance.approval.states_language import (
     state_name,
     update_version,
 )
+from mims.governance.approval.unchanged import look, unchanged
 from mims.governance.versions import ARCHIVED, PRODUCTION
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from mims.governance.gates.file import GateFile
-
-# How an execution fails: before anything changed, or with all of it taken back, or not all.
-APPROVAL_REFUSED, APPROVAL_TIMED_OUT = "ApprovalRefused", "ApprovalTimedOut"
-UPDATE_REFUSED = "UpdateRefused"
-ROLLED_BACK, ROLLBACK_INCOMPLETE = "RolledBack", "RollbackIncomplete"
-REFUSALS = {
-    *(GATE_REFUSED, VERSION_CHANGED, NOT_READY),
-    *(APPROVAL_REFUSED, APPROVAL_TIMED_OUT, UPDATE_REFUSED),
-}
 
 
 def definition(gate_file: GateFile, plan: Plan) -> dict[str, Any]:
@@ -76,11 +61,11 @@ def definition(gate_file: GateFile, plan: Plan) -> dict[str, Any]:
     people = gates.approval.by_others if gates.approval else 1
     blocks = [
         _evaluated(gate_file.sha256),
-        _unchanged("", own_reports(found)),
+        unchanged("", own_reports(found)),
         read_reports(found),
         judged(found),
         _approved(plan, people, others=gates.approval is not None),
-        _unchanged(" again"),
+        unchanged(" again"),
         _updated(plan),
         deployed(plan) if plan.endpoint else [],
         _archived(),
@@ -121,86 +106,6 @@ def _evaluated(gates_sha256: str) -> list[Step]:
             {},
         ),
     ]
-
-
-def _unchanged(when: str, reports: Mapping[str, str] | None = None) -> list[Step]:
-    """See that the version and the one in Production are those that were judged."""
-    changed, unknown = f"Changed meanwhile{when}", f"Unknown{when}"
-    describe = call(
-        "sagemaker:describeModelPackage", {"ModelPackageName.$": "$.version.arn"}, unknown
-    )
-    describe |= {
-        "ResultSelector": {
-            "sha256.$": "$.CustomerMetadataProperties.model_sha256",
-            "url.$": "$.InferenceSpecification.Containers[0].ModelDataUrl",
-            "stage.$": "$.ModelLifeCycle.Stage",
-            "approval.$": "$.ModelApprovalStatus",
-            "status.$": "$.ModelPackageStatus",
-            **({"metrics.$": "$.ModelMetrics"} if reports else {}),
-        },
-        "ResultPath": "$.now",
-        "Retry": PATIENT,
-        "Next": NEXT,
-    }
-    same = [
-        {"Variable": f"$.now.{name}", "StringEqualsPath": f"$.version.{name}"}
-        for name in ("sha256", "url", "stage", "approval", "status")
-    ]
-    listing = call(
-        "sagemaker:listModelPackages",
-        {
-            "ModelPackageGroupName.$": "$.group",
-            "ModelApprovalStatus": "Approved",
-            "SortBy": "CreationTime",
-            "SortOrder": "Descending",
-            "MaxResults": 100,
-        },
-        unknown,
-    )
-    filtered = f"$.ModelPackageSummaryList[?(@.ModelLifeCycle.Stage=='{PRODUCTION}')]"
-    listing |= {
-        "ResultSelector": {"arns.$": f"{filtered}.ModelPackageArn"},
-        "ResultPath": "$.in_production",
-        "Retry": PATIENT,
-        "Next": NEXT,
-    }
-    none: list[State] = [
-        {"Variable": "$.production", "IsNull": True},
-        {"Variable": "$.in_production.arns[0]", "IsPresent": False},
-    ]
-    one: list[State] = [
-        {"Variable": "$.production", "IsNull": False},
-        {"Variable": "$.in_production.arns[0]", "IsPresent": True},
-        {"Variable": "$.in_production.arns[0]", "StringEqualsPath": "$.production.arn"},
-        {"Variable": "$.in_production.arns[1]", "IsPresent": False},
-    ]
-    text = "the version, or the one in Production, is no longer what was judged: start anew"
-    return [
-        (
-            f"Look at the version{when}",
-            describe,
-            {
-                changed: fail(VERSION_CHANGED, text),
-                unknown: fail(VERSION_CHANGED, path="$.error.Cause"),
-            },
-        ),
-        (f"Same version{when}?", choice([both(same)], default=changed), {}),
-        *_same_reports(reports or {}, changed),
-        (f"Look for Production{when}", listing, {}),
-        (f"Same Production{when}?", choice([both(none), both(one)], default=changed), {}),
-    ]
-
-
-def _same_reports(reports: Mapping[str, str], changed: str) -> list[Step]:
-    """See that the version still has the reports that were judged."""
-    steps: list[Step] = []
-    for key, place in reports.items():
-        at = f"$.reports.{key}"
-        same = {"Variable": f"$.now.metrics.{place}.S3Uri", "StringEqualsPath": f"{at}.uri"}
-        there = {"Variable": same["Variable"], "IsPresent": True}
-        rules = [rule(at, IsNull=True, then=NEXT), both([there, same])]
-        steps.append((f"Same {key}?", choice(rules, default=changed), {}))
-    return steps
 
 
 def _approved(plan: Plan, people: int, *, others: bool) -> list[Step]:
@@ -263,7 +168,7 @@ def _approved(plan: Plan, people: int, *, others: bool) -> list[Step]:
 def _updated(plan: Plan) -> list[Step]:
     """See what the endpoint serves, then approve the version and move it to Production."""
     steps = endpoint_known(plan) if plan.endpoint else []
-    look = "See what was updated"
+    seen = "See what was updated"
     update = update_version(
         "$.version.arn",
         {
@@ -271,20 +176,20 @@ def _updated(plan: Plan) -> list[Step]:
             "ApprovalDescription.$": "$.said",
             "ModelLifeCycle": life(PRODUCTION, "Deployed"),
         },
-        look,
+        seen,
     )
-    again = {**_unchanged("")[0][1], "ResultPath": "$.now", "Next": "Updated?"}
+    again = {**look("$.version.arn", ROLL_BACK), "Next": "Updated?"}
     again["Catch"] = [catch(["States.ALL"], ROLL_BACK, "$.unknown")]
     same = [
         {"Variable": f"$.now.{name}", "StringEqualsPath": f"$.version.{name}"}
         for name in ("stage", "approval")
     ]
     more: States = {
-        look: again,
+        seen: again,
         "Updated?": choice([both(same, "Update refused")], default=ROLL_BACK),
         "Update refused": fail(UPDATE_REFUSED, path="$.error.Cause"),
     }
-    return [*steps, ("Update the version", {**update, "Next": NEXT}, more)]
+    return [*steps, (UPDATE, {**update, "Next": NEXT}, more)]
 
 
 def _archived() -> list[Step]:

@@ -23,6 +23,10 @@ _gates = gate_file(
     "the group's gate file, with a section `deployment:` if the promotion deploys", required=True
 )
 
+_queue = click.option(
+    "--queue", required=True, metavar="URL", help="SQS queue that approvers are told by"
+)
+
 
 @click.group()
 def pipeline() -> None:
@@ -37,8 +41,13 @@ def pipeline() -> None:
     )
 )
 @_gates
-@click.option("--queue", required=True, metavar="URL", help="SQS queue that approvers are told by")
-@click.option("--role", required=True, metavar="ARN", help="role of the state machine")
+@_queue
+@click.option(
+    "--role",
+    required=True,
+    metavar="ARN",
+    help="role of the state machine: what it has to allow, `pipeline policy` prints",
+)
 @click.option("--definition", "print_only", is_flag=True, help="print it and deploy nothing")
 @as_change
 def deploy(gates: Path, queue: str, role: str, print_only: bool, **options: Any) -> None:
@@ -47,11 +56,13 @@ def deploy(gates: Path, queue: str, role: str, print_only: bool, **options: Any)
     Deploy again after each change of the gate file: executions hold to the one that they know.
     """
     from mims.governance.approval import executions
+    from mims.governance.approval.policy import Queue
     from mims.governance.approval.promotion import Deployment
     from mims.governance.approval.state_machine import definition
     from mims.governance.gates.file import GateFile
 
     gates_of = GateFile.load(gates)
+    Queue.of(queue, console.region_of(options["region"]))
     made = definition(gates_of, Deployment.of(gates_of).plan(queue))
     if print_only:
         click.echo(json.dumps(made, indent=2))
@@ -60,6 +71,44 @@ def deploy(gates: Path, queue: str, role: str, print_only: bool, **options: Any)
     machine = executions.deploy(registry_of(options), made, name, role, dry_run=options["dry_run"])
     report = {"machine": machine.arn, "done": machine.done, "dry_run": options["dry_run"]}
     tell(options, [report], lambda: f"{machine.arn or name}: {machine.done}")
+
+
+@pipeline.command(
+    epilog=taught(
+        [
+            "pipeline policy --gates fraud.yaml --queue https://sqs… > policy.json",
+            "pipeline policy --gates fraud.yaml --queue https://sqs… --trust > trust.json",
+        ],
+        "  the document, on one line",
+    )
+)
+@_gates
+@_queue
+@click.option("--trust", "trusted", is_flag=True, help="print whom the role has to trust instead")
+@as_read
+def policy(gates: Path, queue: str, trusted: bool, **options: Any) -> None:
+    """Print the IAM policy for the state machine's role: what it does, and nothing else.
+
+    Put in your own names where places are open, such as <BUCKET> (that of the group's models), and
+    leave out statements that begin with If where you don't use what they are for. <KEY> is a KMS
+    key's id, <REPORTS> the bucket of reports that were registered by their S3 path.
+    """
+    from mims.governance.approval import policy as policies
+    from mims.governance.approval.executions import machine_name
+    from mims.governance.approval.promotion import Deployment
+    from mims.governance.approval.state_machine import definition
+    from mims.governance.gates.file import GateFile
+
+    gates_of = GateFile.load(gates)
+    plan = Deployment.of(gates_of).plan(queue)
+    place = policies.Queue.of(queue, console.region_of(options["region"]))
+    if trusted:
+        document = policies.trust(machine_name(gates_of.group), place)
+    else:
+        document = policies.policy(definition(gates_of, plan), gates_of.group, plan, place)
+    tell(options, [document], lambda: json.dumps(document, indent=2))
+    if left := policies.open_places(document):
+        console.say(f"put in your own for {listed(left)}, or leave out the statement")
 
 
 @pipeline.command(
@@ -76,13 +125,17 @@ def start(name: str, gates: Path, reason: str, **options: Any) -> int:
     """Judge VERSION, and start its promotion to Production; then others approve it.
 
     What a gate refuses is started, too: the execution ends at once, and follow puts that down.
+    What an earlier command has left half done is completed first.
     """
+    from mims.governance import stages
     from mims.governance.approval import executions
     from mims.governance.approval.promotion import prepare
     from mims.governance.gates.file import GateFile
 
     registry = registry_of(options, name)
-    gates_of = GateFile.load(gates, registry.version(name).group)
+    version = registry.version(name)
+    gates_of = GateFile.load(gates, version.group)
+    stages.settle(registry, version.group, dry_run=options["dry_run"])
     given = prepare(registry, name, gates_of, reason=reason)
     execution = ""
     if not options["dry_run"]:
@@ -135,7 +188,7 @@ def waiting(group: str, **options: Any) -> None:
 @as_change
 def answer(name: str, word: str | None, reason: str, **options: Any) -> None:
     """Approve or refuse the promotion of GROUP that waits; of VERSION (fraud/3) and no other."""
-    from mims.governance.approval import executions
+    from mims.governance.approval import trail
 
     # An on/off flag can't be required: click takes "not given" for "off".
     if word is None:
@@ -144,7 +197,7 @@ def answer(name: str, word: str | None, reason: str, **options: Any) -> None:
     registry = registry_of(options)
     pending = _the_one(registry, name)
     if not options["dry_run"]:
-        executions.answer(registry, pending, approved=approved, reason=reason)
+        trail.answer(registry, pending, approved=approved, reason=reason)
     report = {
         "version": pending.version,
         "approved": approved,
@@ -172,7 +225,11 @@ def _the_one(registry: Registry, name: str) -> Pending:
 
 
 @pipeline.command(
-    epilog=taught(["pipeline follow arn:aws:states:…"], "  execution, status, error, cause")
+    epilog=taught(
+        ["pipeline follow arn:aws:states:…"],
+        "  execution, status, error, cause, phase (as the audit trail has it: done, undone,\n"
+        "  refused or incomplete)",
+    )
 )
 @click.argument("execution", metavar="ARN")
 @click.option(
@@ -184,22 +241,33 @@ def _the_one(registry: Registry, name: str) -> Pending:
 @as_change
 def follow(execution: str, timeout: float, poll: float, **options: Any) -> int:
     """Follow a promotion to its end, and put that down in the audit trail."""
-    from mims.governance.approval import executions
+    from mims.governance.approval import executions, trail
 
     registry = registry_of(options, execution)
     ended = executions.follow(registry, execution, timeout=timeout, between=poll)
+    decision = trail.told(registry, ended)
     if not options["dry_run"]:
-        executions.record(registry, ended)
+        decision = trail.record(registry, ended)
     report = {
         "execution": execution,
         "status": ended.status,
         "error": ended.error,
         "cause": ended.cause,
+        "phase": decision.phase,
     }
-    tell(options, [report], lambda: _ended(ended))
+    tell(options, [report], lambda: _ended(ended, decision.phase))
     return EXIT_DONE if ended.status == "SUCCEEDED" else EXIT_INPUT
 
 
-def _ended(execution: Execution) -> str:
-    why = f": {execution.error}: {execution.cause}" if execution.error else ""
-    return f"{execution.arn}: {execution.status}{why}"
+_MEANS = {
+    "done": "promoted",
+    "refused": "refused: nothing was changed",
+    "undone": "failed: all that was changed was changed back",
+    "incomplete": "INCOMPLETE: what was changed was not all changed back: look at the versions "
+    "(mims-registry list) and the endpoint, and put them right",
+}
+
+
+def _ended(execution: Execution, phase: str) -> str:
+    parts = [execution.arn, execution.status, execution.error, execution.cause]
+    return f"{': '.join(part for part in parts if part)}\n{_MEANS[phase]}"
