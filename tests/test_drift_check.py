@@ -338,7 +338,8 @@ def test_the_json_has_what_it_says() -> None:
     infinite = Part((Measured("metric", "Errors", "change", math.inf, 10, None, "1, was 0"),))
     made = checked({"age": LATER + 8}).to_json()
     assert [*made] == [
-        *("verdict", "subject", "baseline", "records", "limits", "findings", "undecided", "notes"),
+        *("verdict", "subject", "baseline", "records", "limits", "findings"),
+        *("undecided", "notes", "series"),
     ]
     assert [*made["findings"][0]] == [
         *("side", "name", "test", "effect", "limit", "p", "drifted", "said"),

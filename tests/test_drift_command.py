@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import boto3
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
@@ -227,6 +228,14 @@ def test_a_file_of_predictions_alone(said: Said, stored: Path, tmp_path: Path) -
     assert report["notes"] == ["inputs are not tested: there are 0 records of them"]
 
 
+def test_a_file_whose_name_tells_no_format(said: Said, stored: Path, tmp_path: Path) -> None:
+    pyarrow.parquet.write_table(GOOD.outputs, tmp_path / "part-0000")
+    given = ("check", "--baseline", stored, "--file", "part-0000")
+    said(*given, code=EXIT_INPUT)
+    assert "give --format" in said.err
+    assert said.json(*given, "--format", "parquet")["verdict"] == "none"
+
+
 def test_a_file_of_something_else(said: Said, stored: Path, tmp_path: Path) -> None:
     written(capture_file(tmp_path / "captures"), lines(GOOD))
     said("check", "--baseline", stored, "--file", "captures", code=EXIT_INPUT)
@@ -256,11 +265,56 @@ def test_labels(said: Said, stored: Path, tmp_path: Path) -> None:
     assert any("auc" in note for note in report["notes"])
 
 
+def test_labels_of_answers_with_a_class_and_a_probability(said: Said, tmp_path: Path) -> None:
+    """Answers are 1,0.93: of two classes, and no two scores of which the first is the greater."""
+    draw = np.random.default_rng(3)
+    made = [(int(draw.random() < 0.3), round(0.5 + draw.random() / 2, 2)) for _ in range(1000)]
+    rows = [f"{label},{share}" for label, share in made]
+    (tmp_path / "train.csv").write_text("\n".join(["age", *map(str, range(1000))]))
+    (tmp_path / "scores.csv").write_text("\n".join(["label,probability", *rows]))
+    given = ("--data", "train.csv", "--predictions", "scores.csv", "--to", "pairs.json")
+    assert main(["baseline", *given]) == EXIT_DONE
+    asked = ({"data": str(at), "encoding": "CSV"} for at in range(1000))
+    capture = written(
+        capture_file(tmp_path / "captures"),
+        (
+            json.dumps(
+                {
+                    "captureData": {
+                        "endpointInput": one,
+                        "endpointOutput": {"data": row, "encoding": "CSV"},
+                    },
+                    "eventMetadata": {
+                        "eventId": f"event-{at}",
+                        "inferenceTime": f"2026-03-{2 + at // 100:02}T14:30:00Z",
+                    },
+                }
+            )
+            for at, (one, row) in enumerate(zip(asked, rows, strict=True))
+        ),
+    )
+    written(tmp_path / "truth.jsonl", labels(label if at % 10 else 1 - label
+                                             for at, (label, _) in enumerate(made)))  # fmt: skip
+    check = ("check", "--baseline", "pairs.json", "--capture", capture, "--labels", "truth.jsonl")
+    for task in ("binary", "multiclass"):
+        report = said.json(*check, "--task", task, "--page", "page.html", code=EXIT_INPUT)
+        (accuracy,) = [one for one in report["series"] if one["name"] == "accuracy"]
+        assert accuracy["value"] == pytest.approx(0.9)
+        assert [point["records"] for point in accuracy["points"]] == [100] * 10
+        (note,) = [one for one in report["notes"] if "--score" in one]
+        assert note.startswith("performance is that of output label; probability: for auc")
+        assert "How good it was over time" in (tmp_path / "page.html").read_text()
+    named = said.json(*check, "--task", "binary", "--score", "probability", code=EXIT_INPUT)
+    assert "auc" in {one["name"] for one in named["series"]}
+    assert not [one for one in named["notes"] if "--score" in one]
+
+
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
         ((), "name a VERSION, or a file with --baseline"),
         (("fraud/3",), "say what was seen"),
+        (("fraud/3", "--capture", "x", "--format", "csv"), "--format is of --file"),
         (("fraud/3", "--file", "x", "--publish"), "--publish needs an --endpoint"),
         (("fraud/3", "--file", "x", "--variant", "a"), "--variant is of an --endpoint"),
         (("fraud/3", "--capture", "x", "--labels", "y"), "--labels and --task go together"),
@@ -448,4 +502,6 @@ def test_an_alarm(said: Said) -> None:
 
 
 def test_help_tells_of_drift(said: Said) -> None:
-    assert "4       drift was found" in said("check", "--help")
+    told = said("check", "--help")
+    assert "4       drift was found" in told
+    assert "of an answer such as 1,0.93 the class" in " ".join(told.split())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,16 +22,9 @@ from mims.governance.captures.reading import Captured, read, sources
 from mims.governance.captures.unread import Unread
 from mims.governance.drift import quality
 from mims.governance.drift.check import DRIFT, NONE, UNDECIDED, Limits, Part, report
-from mims.governance.drift.performance import (
-    BINARY,
-    MULTICLASS,
-    REGRESSION,
-    Performance,
-    Task,
-    changes,
-    performance,
-)
-from mims.governance.profiles.profile import CATEGORY, NUMBER, Field, Profile
+from mims.governance.drift.performance import Performance, changes, performance
+from mims.governance.drift.task import BINARY, MULTICLASS, REGRESSION, Task
+from mims.governance.profiles.profile import CATEGORY, NUMBER, Field, Profile, below
 from penguins import read_birds
 from processing.imputation import is_missing
 
@@ -305,6 +299,17 @@ def test_no_labels_at_all_decide_nothing(tmp_path: Path) -> None:
     )
     assert verdict(made.part) == UNDECIDED
     assert made.part.notes == ("1 of 1 captured records without a label, so far",)
+    assert made.part.undecided == ("performance: there are no labels",)
+
+
+def test_labels_of_other_events_are_told_what_they_should_name(tmp_path: Path) -> None:
+    lines = [captures.line("1", "0.5", event_id=f"e{at}") for at in range(300)]
+    labels, _ = read_all(tmp_path, (ground_truth(f"order-{at}") for at in range(400)))
+    found = captured(tmp_path, lines, "score")
+    made = performance(found, labels, SCORED, {"accuracy": 0.9}, Limits())
+    (why,) = made.part.undecided
+    assert why.startswith("performance: none of 400 labels is of a captured record: a label's eve")
+    assert "the InferenceId that the client sent" in why
 
 
 def test_a_metric_that_rests_on_few_is_not_tested(tmp_path: Path) -> None:
@@ -370,6 +375,16 @@ def test_numbers_by_their_errors(tmp_path: Path) -> None:
     assert made.part.notes[0] == (
         "2 labelled records left out: the label or the prediction is no number"
     )
+
+
+@pytest.mark.parametrize("far", ["1e200", "1e308"])
+def test_numbers_whose_squares_overflow_tell_nothing(tmp_path: Path, far: str) -> None:
+    pairs = [(f"-{far}" if at % 2 else far, "3") for at in range(300)]
+    made = story(tmp_path, pairs, Task(REGRESSION, "price"), {"mae": 1.0, "rmse": 2.0})
+    assert "mse" not in made.measures
+    assert "rmse can't be told of these records" in made.part.undecided
+    found = report([made.part], Limits(), subject="e", source="")
+    json.dumps(found.to_json(), allow_nan=False)
 
 
 def test_predictions_without_scores(tmp_path: Path) -> None:
@@ -468,10 +483,23 @@ def test_no_label_and_no_answer_break_it(pairs: list[tuple[str, str]]) -> None:
 # What a model predicts.
 
 
-def baseline_of(**kinds: str) -> Profile:
-    return Profile(
-        9, {}, {name: Field(name, kind, 9, 9, counts=()) for name, kind in kinds.items()}
-    )
+def baseline_of(**outputs: str | Field) -> Profile:
+    made = {
+        name: Field(name, one, 9, 9, counts=()) if isinstance(one, str) else replace(one, name=name)
+        for name, one in outputs.items()
+    }
+    return Profile(9, {}, made)
+
+
+def of_values(*values: float) -> Field:
+    """A number field that had these values, as often each."""
+    edges = (below(min(values)), *sorted(values))
+    counts = (0, *[1] * len(values), 0)
+    made = Field("", NUMBER, len(values), 0, edges=edges, counts=counts)
+    return replace(made, low=min(values), high=max(values), mean=sum(values) / len(values))
+
+
+CODE, SHARE = of_values(0, 1, 2), of_values(0.5, 0.62, 0.93, 1)
 
 
 @pytest.mark.parametrize(
@@ -483,10 +511,28 @@ def baseline_of(**kinds: str) -> Profile:
         (MULTICLASS, {"species": CATEGORY}, Task(MULTICLASS, "species")),
         (MULTICLASS, {"class": NUMBER}, Task(MULTICLASS, "class")),
         (MULTICLASS, {"a": NUMBER, "b": NUMBER}, Task(MULTICLASS, scores=("a", "b"))),
+        # "1,0.93": a class, and how likely it is, or else the positive one
+        (MULTICLASS, {"label": CODE, "p": SHARE}, Task(MULTICLASS, "label")),
+        (BINARY, {"p": SHARE, "label": of_values(0, 1)}, Task(BINARY, "label")),
+        (BINARY, {"answer": CATEGORY, "p": SHARE}, Task(BINARY, "answer")),
+        (MULTICLASS, {"label": CODE, "a": SHARE, "b": SHARE}, Task(MULTICLASS, "label")),
+        (BINARY, {"code": of_values(1, 2)}, Task(BINARY, "code")),
+        (BINARY, {"flag": of_values(0, 1)}, Task(BINARY, scores=("flag",))),
+        # margins; and a class that the baseline never gave a probability
+        (
+            MULTICLASS,
+            {"a": of_values(-1.5, 3), "b": of_values(-2, 4.5)},
+            Task(MULTICLASS, scores=("a", "b")),
+        ),
+        (
+            MULTICLASS,
+            {"a": of_values(0.25, 0.5), "b": of_values(0.5, 0.75), "c": of_values(0)},
+            Task(MULTICLASS, scores=("a", "b", "c")),
+        ),
     ],
 )
 def test_outputs_that_can_mean_one_thing_only(
-    kind: str, outputs: dict[str, str], task: Task
+    kind: str, outputs: dict[str, str | Field], task: Task
 ) -> None:
     assert Task.of(kind, baseline_of(**outputs)) == task
 
@@ -498,11 +544,15 @@ def test_outputs_that_can_mean_one_thing_only(
         (BINARY, {"a": NUMBER, "b": NUMBER}, {}, "has a, b"),
         (REGRESSION, {"a": NUMBER, "b": NUMBER}, {}, "has a, b"),
         (MULTICLASS, {"a": NUMBER, "b": CATEGORY}, {}, "has a, b"),
+        (MULTICLASS, {"label": of_values(1), "p": SHARE}, {}, "has label, p"),
+        (MULTICLASS, {"a": CODE, "b": CODE}, {}, "has a, b"),
+        (MULTICLASS, {"label": CODE, "odds": of_values(0.1, 7.5)}, {}, "has label, odds"),
+        (BINARY, {"a": CATEGORY, "b": CATEGORY}, {}, "has a, b"),
         (BINARY, {"a": NUMBER}, {"prediction": "b"}, "no outputs of the baseline: b; it has a"),
     ],
 )
 def test_outputs_that_could_mean_anything_are_asked_for(
-    kind: str, outputs: dict[str, str], named: dict[str, Any], problem: str
+    kind: str, outputs: dict[str, str | Field], named: dict[str, Any], problem: str
 ) -> None:
     with pytest.raises(InputError, match=problem):
         Task.of(kind, baseline_of(**outputs), **named)

@@ -145,7 +145,11 @@ def test_a_single_file_is_told_by_its_digest(tmp_path: Path) -> None:
         ("a.jsonl", b"", "a.jsonl: is empty"),
         ("a.parquet", b"", "a.parquet: is empty"),
         ("a.parquet", b"PAR1 and so on", "a.parquet: is no parquet: "),
-        ("a.dat", b"x\n1\n", "a.dat: its name tells no format: give --format csv or jsonl"),
+        (
+            "a.dat",
+            b"x\n1\n",
+            "a.dat: its name tells no format: end it in .csv, .jsonl or .parquet, or",
+        ),
         ("a.csv", b"x,y,x\n1,2,3\n", "a.csv: has two columns named x"),
         (
             "a.csv",

@@ -20,6 +20,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 from mims.errors import InputError
 from mims.governance.captures.files import files, lines
 from mims.governance.captures.lines import Refused, unpacked
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     import pyarrow as pa
+    from numpy.typing import NDArray
 
     from mims.governance.captures.reading import Captured
     from mims.governance.captures.unread import Unread
@@ -115,6 +118,8 @@ class Joined(NamedTuple):
     labels: list[str]
     answers: dict[str, list[Any]]
     """by output: texts or numbers, None where there is none"""
+    times: NDArray[np.float64]
+    """of the answers, in seconds since 1970; NaN where they can't be read"""
     captured: int
     """records that were captured, with a label or without"""
     unlabelled: int
@@ -131,6 +136,7 @@ def join(captures: Iterable[Captured], labels: Labels, outputs: Sequence[str]) -
     truths: list[str] = []
     answers: dict[str, list[Any]] = {name: [] for name in outputs}
     counts = dict.fromkeys(("captured", "unlabelled", "again", "uneven"), 0)
+    times: list[NDArray[np.float64]] = [np.empty(0)]
     taken: set[int] = set()
     for block in captures:
         rows: list[int] = []
@@ -144,10 +150,17 @@ def join(captures: Iterable[Captured], labels: Labels, outputs: Sequence[str]) -
             taken.add(place)
             rows += range(start, end)
             truths += labels.values[place : place + number]
+        if rows:
+            times.append(_seconds(block.times.take(rows)))
         for name in outputs if rows else ():
             answers[name] += block.outputs[name].take(rows).to_pylist()
     waiting = len(labels.places) - len(taken)
-    return Joined(truths, answers, **counts, waiting=waiting)
+    return Joined(truths, answers, np.concatenate(times), **counts, waiting=waiting)
+
+
+def _seconds(times: pa.TimestampArray) -> NDArray[np.float64]:
+    microseconds = times.cast("int64").to_numpy(zero_copy_only=False)
+    return np.asarray(microseconds, np.float64) / 1e6
 
 
 def _wrong(place: int, is_even: bool, taken: Collection[int]) -> str:

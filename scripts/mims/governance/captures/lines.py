@@ -4,7 +4,7 @@ Goes in: a payload's text, and whether it is CSV or JSON. Comes out: rows of CSV
 fields, so that what came as JSON is read on just as what came as CSV; or why it can't be read. JSON
 may be an object by name, a list of values by position, rows of either below `instances`,
 `predictions`, `features` and the like, or JSON Lines of these. Slow and exact; what is plain CSV
-goes past it, by `blocks`.
+goes past it, by `blocks`, and so does flat JSON, by `flat`.
 """
 
 from __future__ import annotations
@@ -23,13 +23,14 @@ if TYPE_CHECKING:
 CSV, JSON = "CSV", "JSON"
 _BASE64 = "BASE64"
 # What servers put rows below; some of them nest: {"instances": [{"features": [1, 2]}]}.
-_WRAPPERS = ("instances", "predictions", "features", "inputs", "outputs", "data", "results", "rows")
+WRAPPERS = ("instances", "predictions", "features", "inputs", "outputs", "data", "results", "rows")
 _EXTRAS = 100  # fields of a record that the baseline does not have; with more it is another thing
 _CSV_TYPES = {"text/csv", "application/csv", "text/plain"}
 _JSON_TYPES = {
     *("application/json", "application/jsonlines", "application/x-jsonlines"),
     *("application/jsonl", "application/x-ndjson", "application/ndjson", "text/json"),
 }
+_DECODER = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=str)
 _SIDES = ("endpointInput", "endpointOutput")
 
 
@@ -133,8 +134,8 @@ def _kind(data: str, content_type: str | None) -> str:
     raise Refused(f"has content type {media}: CSV or JSON can be read")
 
 
-def rows(data: str, kind: str, names: Sequence[str]) -> Rows:
-    """Read a payload's rows.
+def rows(data: str, kind: str, names: Sequence[str], places: Sequence[int] = ()) -> Rows:
+    """Read a payload's rows; `places` of the names are another order in which to write values.
 
     Raises:
         Refused: it has none, or not of these fields.
@@ -155,6 +156,8 @@ def rows(data: str, kind: str, names: Sequence[str]) -> Rows:
             row = [_scalar(row.get(name)) for name in names]  # noqa: PLW2901 - now by position
         if len(row) != len(names):
             raise Refused(f"has {_values(len(row))}, the baseline {len(names)}")
+        if places:
+            row = [row[place] for place in places]  # noqa: PLW2901 - in order
         lines.append(_csv_line(row))
     return Rows("\n".join(lines), len(lines), tuple(extras))
 
@@ -198,7 +201,7 @@ def _json_rows(data: str, names: Sequence[str]) -> list[list[str] | dict[str, An
 
 def _parsed(text: str) -> Any:
     """JSON with its numbers as they are written: they are read later, as those of CSV are."""
-    return json.loads(text, parse_float=str, parse_int=str, parse_constant=str)
+    return _DECODER.decode(text)
 
 
 def _rows_of(
@@ -207,7 +210,7 @@ def _rows_of(
     if isinstance(value, dict):
         if any(name in value for name in names):
             return [value]
-        inside = next((value[key] for key in _WRAPPERS if key in value), None)
+        inside = next((value[key] for key in WRAPPERS if key in value), None)
         if inside is None:
             raise Refused(f"has none of the baseline's fields, but {listed(value, 3) or 'nothing'}")
         return _rows_of(inside, names)

@@ -2,7 +2,8 @@
 
 Goes in: payloads as they were captured, in whatever encoding. Comes out: a table of the baseline's
 fields, and which records can't be read. Most are plain CSV: pyarrow reads all of a block at once.
-What is not is made plain CSV first, one by one (`lines`), so that all is read one way.
+What is not is made plain CSV first, flat JSON at once (`flat`) and the rest one by one (`lines`),
+so that all is read one way.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
+from mims.governance.captures.flat import flattened
 from mims.governance.captures.lines import CSV, JSON, Refused, rows, unpacked
 
 if TYPE_CHECKING:
@@ -58,8 +60,11 @@ class Side:
         self.rows = np.zeros(len(found), np.int64)  # of each record
         self._made = np.zeros(len(found), np.bool_)  # plain CSV by us: nothing is left to look at
         self._extras: list[tuple[int, int, str, str]] = []  # record, row of it, name, text
+        self._order = fields.names  # of the values in rows
+        self._places: list[int] = []  # the same by places of the names, where it is another
         if fields.names:
             self._unpack()
+            self._flatten()
             self._prepare(strict=False)
             try:
                 self.table = self._read()
@@ -92,6 +97,22 @@ class Side:
         self._data = _replaced(self._data, at, [text for text, _ in found])
         self._kinds = _replaced(self._kinds, at, [kind for _, kind in found])
 
+    def _flatten(self) -> None:
+        """Make flat JSON plain CSV, all at once; in its own order, if no CSV has the fields'."""
+        valid = as_numpy(self._data.is_valid())
+        is_json = _truth(pc.equal(self._kinds, JSON)) & valid
+        at = np.flatnonzero(is_json)
+        found = flattened(self._data.take(pa.array(at)), self.fields.names) if len(at) else None
+        if found is None or (found.order != self.fields.names and (valid & ~is_json).any()):
+            return
+        if found.order != self.fields.names:
+            places = {name: at for at, name in enumerate(self.fields.names)}
+            self._order, self._places = found.order, [places[name] for name in found.order]
+        at = at[found.fits]
+        self._data = _replaced(self._data, at, found.texts)
+        self._made[at] = True
+        self.rows[at] = 1
+
     @property
     def _columns(self) -> tuple[pa.StringArray, ...]:
         return self._data, self._kinds, self._types
@@ -108,7 +129,7 @@ class Side:
         columns = (one.take(pa.array(odd)).to_pylist() for one in self._columns)
         for index, data, kind, _ in zip(odd.tolist(), *columns, strict=True):
             try:
-                found = rows(data, kind, self.fields.names)
+                found = rows(data, kind, self.fields.names, self._places)
             except Refused as refused:
                 self.refused[index] = str(refused)
                 texts.append(None)
@@ -161,10 +182,10 @@ class Side:
             _Ragged: some rows have more or fewer values.
 
         """
-        names = self.fields.names
+        names = self._order
         texts = self._data.drop_null()
         if not len(texts):
-            return pa.table({name: pa.array([], _TEXT) for name in names})
+            return pa.table({name: pa.array([], _TEXT) for name in self.fields.names})
         joined = _values(pc.binary_join_element_wise(texts, "", "\n"))
         if joined.startswith(_BOM):
             joined = _BOM + joined  # pyarrow takes one away
@@ -178,7 +199,7 @@ class Side:
                 raise _Ragged from error
         if table.num_rows != int(self.rows.sum()):
             raise _Ragged
-        return self._with_extras(table)
+        return self._with_extras(table.select([*self.fields.names]))
 
     def _with_extras(self, table: pa.Table) -> pa.Table:
         starts = np.cumsum(self.rows) - self.rows
@@ -241,7 +262,7 @@ def _truth(values: pa.BooleanArray) -> NDArray[np.bool_]:
 
 
 def _replaced(
-    texts: pa.StringArray, at: NDArray[np.int64], new: Sequence[str | None]
+    texts: pa.StringArray, at: NDArray[np.int64], new: pa.StringArray | Sequence[str | None]
 ) -> pa.StringArray:
     mask = np.zeros(len(texts), dtype=bool)
     mask[at] = True

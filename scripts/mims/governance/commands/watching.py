@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,10 +18,10 @@ from mims.governance.commands.shared import (
     tell,
     write,
 )
+from mims.governance.commands.values import columns, moment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
 
     from mims.governance.drift.check import Report
     from mims.governance.drift.watch import Baseline, Seen
@@ -30,14 +29,6 @@ if TYPE_CHECKING:
     from mims.governance.profiles.tables import Tables
     from mims.governance.registry import Registry
     from mims.governance.versions import Version
-
-
-def _columns(_: click.Context, option: click.Parameter, value: str | None) -> tuple[str, ...]:
-    """Read names of columns, a,b,c: click's `callback`."""
-    names = [*map(str.strip, value.split(","))] if value else []
-    if "" in names or len({*names}) < len(names):
-        raise click.BadParameter("must be names, each another, as in a,b,c", param=option)
-    return tuple(names)
 
 
 @click.command(
@@ -65,12 +56,12 @@ def _columns(_: click.Context, option: click.Parameter, value: str | None) -> tu
 )
 @click.option(
     "--names",
-    callback=_columns,
+    callback=columns,
     metavar="a,b,c",
     help="columns of --data, where a CSV's first line does not name them",
 )
 @click.option(
-    "--prediction-names", callback=_columns, metavar="a,b,c", help="the same of --predictions"
+    "--prediction-names", callback=columns, metavar="a,b,c", help="the same of --predictions"
 )
 @click.option(
     "--format",
@@ -148,26 +139,6 @@ def drift() -> None:
     """Check a version for drift from its baseline, and set an alarm on it."""
 
 
-def _time(_: click.Context, option: click.Parameter, value: str | None) -> datetime | None:
-    """Read a time, ISO 8601 and UTC where it names no zone, or how long ago: click's `callback`."""
-    from datetime import UTC, datetime, timedelta
-
-    if value is None:
-        return None
-    try:
-        if ago := re.fullmatch(r"(\d{1,6})([mhd])", value, re.ASCII):
-            unit = {"m": "minutes", "h": "hours", "d": "days"}[ago[2]]
-            return datetime.now(UTC) - timedelta(**{unit: int(ago[1])})
-        found = datetime.fromisoformat(value)
-        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
-    except (ValueError, OverflowError) as error:
-        raise click.BadParameter(
-            f"{value!r} must be a time such as 2026-03-01 or 2026-03-01T12:00Z, or how long ago: "
-            "30m, 24h, 7d",
-            param=option,
-        ) from error
-
-
 _file = click.Path(path_type=Path, dir_okay=False)
 _of_limits = console.options(
     click.option(
@@ -202,9 +173,19 @@ _labelled = console.options(
         type=click.Choice(["binary", "multiclass", "regression"]),
         help="what the model predicts",
     ),
-    click.option("--prediction", metavar="OUTPUT", help="the output that has the prediction"),
     click.option(
-        "--score", "scores", multiple=True, metavar="OUTPUT", help="that has a probability"
+        "--prediction",
+        metavar="OUTPUT",
+        help="the output that has the prediction; else the only one, or of an answer such as "
+        "1,0.93 the class, beside which are probabilities",
+    ),
+    click.option(
+        "--score",
+        "scores",
+        multiple=True,
+        metavar="OUTPUT",
+        help="the output that has the probability of --positive, for auc and log_loss; of several "
+        "classes one for each, called as the class",
     ),
     click.option("--positive", default="1", help="label of the positive class (1)"),
 )
@@ -219,7 +200,8 @@ _labelled = console.options(
             "drift check --baseline baseline.json --file today.parquet",
         ],
         "  verdict (drift, none or undecided), subject, baseline, records, limits, findings\n"
-        "  (side, name, test, effect, limit, p, drifted, said), undecided, notes",
+        "  (side, name, test, effect, limit, p, drifted, said), undecided, notes, series (of\n"
+        "  labels, each metric over time: name, baseline, value, error, seconds, points)",
         DRIFT_EXIT_CODES,
     )
 )
@@ -228,14 +210,20 @@ _labelled = console.options(
 @click.option("--endpoint", metavar="NAME", help="whose captures, or metrics, are looked at")
 @click.option("--variant", metavar="NAME", help="of the endpoint, where it has several")
 @click.option("--file", metavar="FILE|S3", help="what was seen, as CSV, JSON Lines or Parquet")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["csv", "jsonl", "parquet"]),
+    help="of --file; else by its name",
+)
 @_labelled
 @click.option(
     "--since",
-    callback=_time,
+    callback=moment,
     metavar="TIME",
     help="hours of captures, and metrics: 24h, 7d, 2026-03-01",
 )
-@click.option("--until", callback=_time, metavar="TIME", help="until when; else now")
+@click.option("--until", callback=moment, metavar="TIME", help="until when; else now")
 @click.option(
     "--metrics",
     type=_file,
@@ -251,7 +239,7 @@ def check(name: str | None, page: Path | None, **options: Any) -> int:
     """Check whether what VERSION sees and answers is still what its baseline says.
 
     Reads only, but for --page and --publish. Where too little was seen for a verdict, it ends with
-    exit code 1.
+    exit code 1. With --labels the page shows each metric over time, too.
     """
     from mims.governance.drift import watch
     from mims.governance.drift.check import Limits
@@ -294,6 +282,7 @@ def _require_sense(name: str | None, options: Mapping[str, Any]) -> None:
             not any(options[one] for one in ("capture", "endpoint", "file")),
             "say what was seen: --endpoint, --capture or --file",
         ),
+        (options["form"] and not options["file"], "--format is of --file"),
         (options["metrics"] and not options["endpoint"], "--metrics are of an --endpoint"),
         (options["publish"] and not options["endpoint"], "--publish needs an --endpoint"),
         (options["variant"] and not options["endpoint"], "--variant is of an --endpoint"),
@@ -371,6 +360,7 @@ def _seen(registry: Registry | None, version: Version | None, options: Mapping[s
         subject=subject,
         capture=capture,
         file=options["file"] or "",
+        form=options["form"] or "",
         labels=options["labels"] or "",
         task=options["task"] or "",
         named=named,

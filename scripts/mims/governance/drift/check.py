@@ -14,7 +14,7 @@ What could not be tested is told: it never counts as quiet.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mims.errors import InputError
@@ -26,6 +26,7 @@ from mims.text import listed
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from mims.governance.drift.series import Series
     from mims.governance.profiles.profile import Field, Profile
 
 DRIFT, NONE, UNDECIDED = "drift", "none", "undecided"
@@ -122,6 +123,8 @@ class Report:
     before: Profile | None = None
     """the baseline's; None where only metrics were checked"""
     now: Profile | None = None
+    series: tuple[Series, ...] = ()
+    """of labels that came: how good the model was over time"""
 
     @property
     def verdict(self) -> str:
@@ -144,6 +147,9 @@ class Report:
                   p is null where the effect alone decides.
         undecided why there is no verdict on a part, a list of sentences
         notes     what else is to be known, a list of sentences
+        series    how good the model was over time, by labels; a list, metrics with a baseline
+                  first: name, baseline (or null), value and error (standard error) of all labelled
+                  records, seconds (a point's width), points: start (UTC), records, value, error
         """
         return {
             "verdict": self.verdict,
@@ -157,6 +163,7 @@ class Report:
             ],
             "undecided": [*self.undecided],
             "notes": [*self.notes],
+            "series": [one.to_json() for one in self.series],
         }
 
 
@@ -170,11 +177,12 @@ def compare(
     extra: Mapping[str, int] | None = None,
     parts: Iterable[Part] = (),
     notes: Iterable[str] = (),
+    series: Iterable[Series] = (),
 ) -> Report:
     """Compare what was seen to a baseline; `parts` are judged along, as one check.
 
     `source` says where the baseline is from; `extra` are records by the names of columns that the
-    baseline has not.
+    baseline has not; `series` are told of, and not judged.
 
     Raises:
         InputError: the profile was not counted on the baseline's grid.
@@ -183,9 +191,8 @@ def compare(
     limits = limits or Limits()
     every = [fields(baseline, current, limits, extra=extra or {}), *parts]
     made = report(every, limits, subject=subject, source=source, records=current.records)
-    told = (*notes, *made.notes)
-    return Report(
-        **{**vars(made), "notes": told, "before": baseline, "now": current},
+    return replace(
+        made, notes=(*notes, *made.notes), before=baseline, now=current, series=tuple(series)
     )
 
 

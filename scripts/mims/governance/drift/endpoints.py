@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from mims.errors import InputError
-from mims.governance.deploy import describe
+from mims.governance.endpoints import describe
 from mims.registration.aws import asking
 from mims.text import listed, meant, printable
 

@@ -2,7 +2,8 @@
 
 Goes in: a report. Comes out: HTML that stands alone: no script, no font, no image from elsewhere;
 for screens and paper, light and dark. The verdict comes first, in words; then what moved, each with
-a plot of the baseline and of what was seen; then what did not, small. Names of fields and
+a plot of the baseline and of what was seen; then how good the model was over time, where labels
+tell; then what did not move, small. Names of fields and
 categories come from outside: markup in them stays visible, and the longest are cut. The same report
 makes the same bytes: no clock is read. Judges nothing: the check did.
 """
@@ -14,7 +15,7 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from mims.governance.drift.check import DRIFT, NONE, UNDECIDED
-from mims.governance.drift.plots import bars, histogram, shares
+from mims.governance.drift.plots import bars, course, histogram, shares
 from mims.governance.pages.template import template
 from mims.governance.profiles.profile import CATEGORY, NUMBER
 from mims.text import printable_lines
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from mims.governance.drift.check import Finding, Report
     from mims.governance.drift.plots import Bars
+    from mims.governance.drift.series import Series
 from mims.governance.profiles.profile import Field
 
 _MINUS = "\N{MINUS SIGN}"
@@ -68,6 +70,15 @@ class Shown(NamedTuple):
     """the plot in words"""
 
 
+class Course(NamedTuple):
+    """A metric over time."""
+
+    name: str
+    plot: Markup
+    said: str
+    """the plot in words"""
+
+
 def page(report: Report) -> str:
     """Write the page."""
     fields = [*_fields(report)]
@@ -86,6 +97,8 @@ def page(report: Report) -> str:
         moved=[_shown(*one, by_field.get(one[:2], ())) for one in moved[:_MOVED]],
         moved_left=len(moved[_MOVED:]),
         others=others,
+        courses=[*_courses(report.series)],
+        compared=any(one.baseline is not None for one in report.series),
         quiet=[_shown(*one, by_field.get(one[:2], ()), small=True) for one in quiet[:_QUIET]],
         quiet_left=len(quiet[_QUIET:]),
         findings=findings[:_FINDINGS],
@@ -160,6 +173,17 @@ def _shown(
         rows, most = _rows(before, now), _FEW_ROWS if small else _ROWS
         return made._replace(rows=rows[:most], left=len(rows[most:]))
     return made
+
+
+def _courses(series: Sequence[Series]) -> Iterator[Course]:
+    """Yield plots over time: of the metrics with a baseline, else of all."""
+    compared = [one for one in series if one.baseline is not None]
+    for one in compared or series:
+        plot = course(one, salt=f"over time {one.name}")
+        if plot:
+            said = "" if one.baseline is None else f"{_number(one.baseline)} in the baseline, "
+            said += f"{_number(one.whole.value)} ± {one.whole.error:.2g} of all that has a label"
+            yield Course(one.name, plot, said)
 
 
 def _in_words(before: Field, now: Field, shown: Bars) -> str:

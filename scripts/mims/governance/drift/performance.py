@@ -1,17 +1,18 @@
 """Is the model still as good: metrics against their baseline, and what labels that came later say.
 
 Goes in: numbers by the names of metrics; or captures, their labels, and what a model predicts.
-Comes out: a part of a drift check. A metric that is missing now is told of, it is not 0.
+Comes out: a part of a drift check, and each metric over time. A metric that is missing now is told
+of, it is not 0.
 
-The labels are held in memory, and with each that has a capture its answer: AUC needs all of them at
-once. Captures stream past. The baseline's metrics are taken for exact: what a test finds is that
-the model is not as good as they say, not whose fault it is.
+The labels are held in memory, and with each that has a capture its answer and its time: AUC needs
+all of them at once, of a bin of time too. Captures stream past. The baseline's metrics are taken
+for exact: what a test finds is that the model is not as good as they say, not whose fault it is.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -20,23 +21,29 @@ from mims.errors import InputError
 from mims.governance.captures.labels import join
 from mims.governance.drift import quality
 from mims.governance.drift.check import Measured, Part
+from mims.governance.drift.series import Series, placed, series
 from mims.governance.drift.statistics import percent_change
-from mims.governance.profiles.profile import CATEGORY, NUMBER
+from mims.governance.drift.task import BINARY, MULTICLASS, REGRESSION, Task
 from mims.governance.report_shapes import direction_of, number
 from mims.registration.parameters import shown
-from mims.text import listed, printable, repeated
+from mims.text import listed, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from numpy.typing import NDArray
 
     from mims.governance.captures.labels import Joined, Labels
     from mims.governance.captures.reading import Captured
     from mims.governance.drift.check import Limits
     from mims.governance.drift.quality import Measure
-    from mims.governance.profiles.profile import Profile
+    from mims.governance.drift.series import Measuring
 
-BINARY, MULTICLASS, REGRESSION = TASKS = ("binary", "multiclass", "regression")
 _FEWEST = 30  # records that a share must rest on: of fewer, z is not normal
+_NO_TIME = (
+    "labelled records are left out of the performance over time: their inferenceTime is missing, "
+    "can't be right or is far from all others"
+)
 # What people call metrics, by what they are called here.
 _ALIASES = {
     **dict.fromkeys(("f1_score", "f_score"), "f1"),
@@ -87,81 +94,6 @@ def _way(name: str, before: float, now: float) -> str:
     return ": better" if (now > before) == (direction == "higher") else ": worse"
 
 
-@dataclass(frozen=True)
-class Task:
-    """What a model predicts, and which of its outputs say it.
-
-    Raises:
-        InputError: it does not go together.
-
-    """
-
-    kind: str
-    """BINARY, MULTICLASS or REGRESSION"""
-    prediction: str | None = None
-    """the output with the number or the class"""
-    scores: tuple[str, ...] = ()
-    """the output with the positive class's probability; of several classes, that of each"""
-    classes: tuple[str, ...] = ()
-    """of `scores`; without, they are the outputs' names"""
-    positive: str = "1"
-    threshold: float = 0.5
-    """from which score on a prediction is positive"""
-
-    def __post_init__(self) -> None:
-        problems = []
-        if self.kind not in TASKS:
-            problems.append(f"task {shown(self.kind)}: must be {listed(TASKS)}")
-        if not self.prediction and not self.scores:
-            problems.append("no output is named that has the prediction")
-        if self.kind == BINARY and len(self.scores) > 1:
-            problems.append("a binary task has one score: the probability of the positive class")
-        if self.kind == MULTICLASS and len(self.scores) == 1:
-            problems.append("a task of several classes has a score for each")
-        if self.kind == REGRESSION and (self.scores or not self.prediction):
-            problems.append("a regression has a prediction and no scores")
-        if self.classes and len(self.classes) != len(self.scores):
-            problems.append(f"there are {len(self.scores)} scores, and {len(self.classes)} classes")
-        if twice := repeated(self.classes):
-            problems.append(f"classes that are there twice: {listed(twice)}")
-        if problems:
-            raise InputError(*problems)
-
-    @property
-    def outputs(self) -> tuple[str, ...]:
-        """The outputs that are looked at."""
-        return tuple(dict.fromkeys((*filter(None, (self.prediction,)), *self.scores)))
-
-    @classmethod
-    def of(cls, kind: str, baseline: Profile, **named: Any) -> Task:
-        """Make a task of a baseline's outputs, as far as nothing else was `named`.
-
-        One output is the prediction: a number is a score if the task is binary. Several numbers are
-        the scores of as many classes.
-
-        Raises:
-            InputError: what the outputs mean can't be told, or a named one is not there.
-
-        """
-        if not named.get("prediction") and not named.get("scores"):
-            fields = [*baseline.outputs.values()]
-            names = tuple(one.name for one in fields)
-            numbers = all(one.kind == NUMBER for one in fields)
-            if len(fields) == 1 and (kind != BINARY or fields[0].kind == CATEGORY):
-                named["prediction"] = names[0]
-            elif fields and numbers and (kind == MULTICLASS or (kind, len(fields)) == (BINARY, 1)):
-                named["scores"] = names
-            else:
-                had = listed(names) or "none"
-                raise InputError(f"name the output with the prediction: the baseline has {had}")
-        task = cls(kind, **named)
-        unknown = [name for name in task.outputs if name not in baseline.outputs]
-        if unknown:
-            had = listed(baseline.outputs) or "none"
-            raise InputError(f"no outputs of the baseline: {listed(unknown)}; it has {had}")
-        return task
-
-
 class Performance(NamedTuple):
     """What labels say of a model."""
 
@@ -170,6 +102,18 @@ class Performance(NamedTuple):
     """whatever could be measured, with a baseline or without"""
     records: int
     """that had a label and an answer"""
+    series: tuple[Series, ...] = ()
+    """the measures over time, those with a baseline first"""
+
+
+class _Answers(NamedTuple):
+    """Labels with answers, as arrays."""
+
+    kept: NDArray[np.bool_]
+    """which of the joined records can be measured"""
+    measured: Measuring
+    """measures some of those that are kept, by their places among these"""
+    notes: Sequence[str] = ()
 
 
 def performance(
@@ -178,11 +122,14 @@ def performance(
     task: Task,
     baseline: Mapping[str, Any],
     limits: Limits,
+    *,
+    clock: Callable[[], float] = time.time,
 ) -> Performance:
     """Measure how good a model was, and compare it to its baseline's metrics.
 
-    `captures` have the task's outputs. Metrics of the baseline are known by the end of their name,
-    as in `binary_classification_metrics.auc`; other metrics are passed over.
+    `captures` have the task's outputs; `clock` tells which of their times can't be right. Metrics
+    of the baseline are known by the end of their name, as in `binary_classification_metrics.auc`;
+    other metrics are passed over.
 
     Raises:
         InputError: the baseline has a metric several times, and each time another.
@@ -190,12 +137,17 @@ def performance(
     """
     expected = _expected(baseline, task)
     joined = join(captures, labels, task.outputs)
-    measures, records, notes = _measured(joined, task)
-    notes = [*_counted(joined, labels), *notes]
+    answers = _answers(joined, task)
+    times = joined.times[answers.kept]
+    records, places = len(times), placed(times, clock())
+    measures = answers.measured(np.arange(records)) if records else {}
+    over_time = series(times, places, answers.measured, measures, expected)
+    notes = [*_counted(joined, labels), *answers.notes]
+    if records > len(places):
+        notes.append(f"{records - len(places):,} {_NO_TIME}")
     if records < limits.minimum:
-        few = f"performance: {records:,} captures have a label and an answer: fewer than"
-        part = Part((), tuple(notes), (f"{few} {limits.minimum:,}",))
-        return Performance(part, measures, records)
+        part = Part((), tuple(notes), (f"performance: {_few(records, joined, labels, limits)}",))
+        return Performance(part, measures, records, over_time)
     compared = {name: one for name, one in measures.items() if name in expected}
     thin = [name for name, one in compared.items() if one.base is not None and one.base < _FEWEST]
     lost = [name for name in expected if name not in measures]
@@ -213,7 +165,20 @@ def performance(
     )
     if not compared and not lost:
         undecided.append("performance: the baseline has no metric that could be compared")
-    return Performance(Part(found, tuple(notes), tuple(undecided)), measures, records)
+    return Performance(Part(found, tuple(notes), tuple(undecided)), measures, records, over_time)
+
+
+def _few(records: int, joined: Joined, labels: Labels, limits: Limits) -> str:
+    """Why there are too few records, as far as one can do something about it."""
+    if not labels.places:
+        return "there are no labels"
+    if joined.captured and joined.waiting == len(labels.places) and not joined.uneven:
+        return (
+            f"none of {len(labels.places):,} labels is of a captured record: a label's eventId is "
+            "the InferenceId that the client sent, or the capture's eventId"
+        )
+    few = f"{records:,} captures have a label and an answer"
+    return f"{few}: fewer than {limits.minimum:,}"
 
 
 def _change(name: str, before: float, one: Measure, records: int, limits: Limits) -> Measured:
@@ -262,30 +227,34 @@ def _counted(joined: Joined, labels: Labels) -> Iterable[str]:
             yield f"{count:,} {what}"
 
 
-def _measured(joined: Joined, task: Task) -> tuple[dict[str, Measure], int, list[str]]:
-    """Measure what can be, and tell of how many records, and what could not."""
+def _answers(joined: Joined, task: Task) -> _Answers:
+    """Read labels and answers as the task has them."""
     if not joined.labels:
-        return {}, 0, []
+        return _none(joined)
     if task.kind == REGRESSION:
         return _regression(joined, task)
     return _binary(joined, task) if task.kind == BINARY else _multiclass(joined, task)
 
 
-def _left_out(kept: Any, what: str) -> list[str]:
+def _none(joined: Joined, *notes: str) -> _Answers:
+    return _Answers(np.zeros(len(joined.labels), bool), lambda _: {}, notes)
+
+
+def _left_out(kept: NDArray[np.bool_], what: str) -> list[str]:
     lost = int(len(kept) - kept.sum())
     return [f"{lost:,} labelled records left out: {what}"] if lost else []
 
 
-def _regression(joined: Joined, task: Task) -> tuple[dict[str, Measure], int, list[str]]:
+def _regression(joined: Joined, task: Task) -> _Answers:
     labels = _numbers(joined.labels)
     predicted = _numbers(joined.answers[str(task.prediction)])
     kept = np.isfinite(labels) & np.isfinite(predicted)
+    labels, predicted = labels[kept], predicted[kept]
     notes = _left_out(kept, "the label or the prediction is no number")
-    count = int(kept.sum())
-    return quality.regression(labels[kept], predicted[kept]) if count else {}, count, notes
+    return _Answers(kept, lambda at: quality.regression(labels[at], predicted[at]), notes)
 
 
-def _binary(joined: Joined, task: Task) -> tuple[dict[str, Measure], int, list[str]]:
+def _binary(joined: Joined, task: Task) -> _Answers:
     truths, positive = [*map(_class, joined.labels)], _class(task.positive)
     answers = joined.answers[task.prediction] if task.prediction else []
     found = [None if one is None else _class(one) for one in answers]
@@ -293,7 +262,7 @@ def _binary(joined: Joined, task: Task) -> tuple[dict[str, Measure], int, list[s
     if len(others) > 1:
         told = "labels and predictions" if task.prediction else "labels"
         told = f"{told} that are not {printable(positive)} are {listed(others, 5)}"
-        return {}, 0, [f"{told}: a binary task has one other"]
+        return _none(joined, f"{told}: a binary task has one other")
     labels = np.array([one == positive for one in truths])
     kept = np.ones(len(labels), bool)
     scores = None
@@ -305,12 +274,15 @@ def _binary(joined: Joined, task: Task) -> tuple[dict[str, Measure], int, list[s
         predicted = np.array([one == positive for one in found])
     else:
         predicted = np.asarray(scores) >= task.threshold
-    notes = _left_out(kept, "there is no prediction")
-    count = int(kept.sum())
-    if not count:
-        return {}, 0, notes
+    labels, predicted = labels[kept], predicted[kept]
     shares = None if scores is None or _is_flag(scores[kept]) else scores[kept]
-    return quality.binary(labels[kept], predicted[kept], shares), count, notes
+    return _Answers(
+        kept,
+        lambda at: quality.binary(
+            labels[at], predicted[at], None if shares is None else shares[at]
+        ),
+        _left_out(kept, "there is no prediction"),
+    )
 
 
 def _is_flag(scores: Any) -> bool:
@@ -318,7 +290,7 @@ def _is_flag(scores: Any) -> bool:
     return bool(np.all((scores == 0) | (scores == 1)))
 
 
-def _multiclass(joined: Joined, task: Task) -> tuple[dict[str, Measure], int, list[str]]:
+def _multiclass(joined: Joined, task: Task) -> _Answers:
     truths = [*map(_class, joined.labels)]
     names = [*map(_class, task.classes or task.scores)]
     kept = np.ones(len(truths), bool)
@@ -334,14 +306,11 @@ def _multiclass(joined: Joined, task: Task) -> tuple[dict[str, Measure], int, li
         best = np.argmax(np.nan_to_num(np.asarray(scores), nan=-math.inf), axis=1)
         found = [names[at] for at in best]
     notes = _left_out(kept, "there is no prediction")
-    count = int(kept.sum())
-    if not count:
-        return {}, 0, notes
-    if not {*truths} & {*found}:
+    if kept.any() and not {*truths} & {*found}:
         told = (
             f"predictions are {listed(sorted({*found}), 5)}, labels {listed(sorted({*truths}), 5)}"
         )
-        return {}, 0, [*notes, f"{told}: they have no class in common"]
+        return _none(joined, *notes, f"{told}: they have no class in common")
     classes = [*dict.fromkeys((*names, *sorted({*truths, *found})))]
     places = {name: at for at, name in enumerate(classes)}
     labels, predicted = (np.array([places[x] for x in side])[kept] for side in (truths, found))
@@ -350,7 +319,13 @@ def _multiclass(joined: Joined, task: Task) -> tuple[dict[str, Measure], int, li
     if unknown:
         shares = None
         notes.append(f"{unknown:,} labels are of a class without a score: every answer is wrong")
-    return quality.multiclass(labels, predicted, len(classes), shares), count, notes
+    return _Answers(
+        kept,
+        lambda at: quality.multiclass(
+            labels[at], predicted[at], len(classes), None if shares is None else shares[at]
+        ),
+        notes,
+    )
 
 
 def _numbers(values: Sequence[Any]) -> Any:

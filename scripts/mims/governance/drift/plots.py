@@ -1,7 +1,7 @@
 """Plots of a drift report: how a field was distributed in the baseline, and how it is now.
 
-Goes in: a field of numbers, twice. Comes out: shares a bar, and their plot. There are no names in
-it, only numbers: names are the page's.
+Goes in: a field of numbers, twice; or a metric over time. Comes out: shares a bar, and their plot.
+There are no names in it, only numbers: names are the page's.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.ticker import MaxNLocator
 
 from mims.governance import plots
@@ -19,11 +20,16 @@ if TYPE_CHECKING:
     from markupsafe import Markup
     from numpy.typing import NDArray
 
+    from mims.governance.drift.series import Series
     from mims.governance.profiles.profile import Field
 
 BINS = 24
 _FEW = 16  # cells: so many are bars of their own
 _TAIL = 0.01  # of the baseline, beyond either end of the axis where its tails are long
+_FEWEST = 10  # records that a point rests on: one of fewer would say little, and set the axis
+_ERRORS = 2  # standard errors either way: about 95 % of what chance does
+_HIGHEST = 1e100  # beyond it, a drawing's own numbers overflow
+_DAY = 86400  # seconds: axes of time are in days
 _LONG = 0.5  # times the width between those, and a tail is long: a normal distribution's is not
 
 
@@ -172,3 +178,40 @@ def _thin(axes: Any, at: Sequence[float], labels: Sequence[str]) -> None:
     """Keep so many labels that none runs into the next."""
     step = max(1, -(-sum(len(label) + 2 for label in labels) // 36))
     axes.set_xticks(at[::step], labels[::step], rotation=0, ha="center")
+
+
+def course(one: Series, salt: str = "") -> Markup | None:
+    """Draw a metric over time for a page; None where there are no two points to draw.
+
+    Each point is as wide as its bin, in a band of two standard errors; where there are no labels
+    there is nothing. A dashed line is the baseline.
+    """
+    drawn = [point for point in one.points if point.base >= _FEWEST]
+    if len(drawn) < 2:
+        return None
+    starts = np.array([point.start.timestamp() for point in drawn])
+    at = np.round((starts - starts[0]) / one.seconds).astype(int)
+    values, errors = np.full((2, at[-1] + 1), np.nan)
+    values[at] = [point.value for point in drawn]
+    errors[at] = [_ERRORS * point.error for point in drawn]
+    edges = (starts[0] + one.seconds * np.arange(len(values) + 1)) / _DAY
+    low, high = values - errors, values + errors
+    if one.whole.base is not None:  # a share
+        low, high = np.maximum(low, 0), np.minimum(high, 1)
+    ends = [np.nanmin(low), np.nanmax(high), *([] if one.baseline is None else [one.baseline])]
+    if max(map(abs, ends)) > _HIGHEST:
+        return None
+    with plots.house():
+        made, axes = plots.figure(4.0, 1.9)
+        axes.stairs(high, edges, baseline=low, fill=True, color=plots.MARK, alpha=0.2, linewidth=0)
+        axes.stairs(values, edges, baseline=None, color=plots.MARK, linewidth=1.6)
+        if one.baseline is not None:
+            axes.axhline(one.baseline, color=plots.INK, linewidth=1.2, linestyle=(0, (4, 3)))
+        room = max(0.06 * (max(ends) - min(ends)), 1e-3 * max(map(abs, ends)), 1e-100)
+        axes.set_ylim(min(ends) - room, max(ends) + room)
+        axes.set_xlim(edges[0], edges[-1])
+        axes.yaxis.set_major_locator(MaxNLocator(4))
+        dates = AutoDateLocator(minticks=3, maxticks=6)  # type: ignore[no-untyped-call]
+        axes.xaxis.set_major_locator(dates)
+        axes.xaxis.set_major_formatter(ConciseDateFormatter(dates))  # type: ignore[no-untyped-call]
+    return plots.svg(made, salt=salt)

@@ -44,13 +44,17 @@ class Measure(NamedTuple):
         z by the standard error. At its edges, such as an accuracy of 1, an error is 0 and tells
         nothing; so it is at least what it would be, were the expected value true.
         """
-        error = self.error
-        if self.base and 0 <= expected <= 1:
-            error = max(error, math.sqrt(expected * (1 - expected) / self.base))
         if self.value == expected:
             return 1.0
+        error = self.error_if(expected)
         distance = abs(self.value - expected) / error if error else math.inf
         return float(special.erfc(distance / math.sqrt(2)))
+
+    def error_if(self, expected: float) -> float:
+        """The standard error, at least what it would be, were the expected value true."""
+        if self.base and 0 <= expected <= 1:
+            return max(self.error, math.sqrt(expected * (1 - expected) / self.base))
+        return self.error
 
 
 def binary(labels: Truths, predicted: Truths, scores: Floats | None = None) -> dict[str, Measure]:
@@ -95,8 +99,19 @@ def multiclass(
 def regression(labels: Floats, predicted: Floats) -> dict[str, Measure]:
     """Give mae, mse, rmse and r2; r2 where the labels are not all the same.
 
-    The errors of rmse and r2 = 1 - mse / variance are by the delta method, too.
+    The errors of rmse and r2 = 1 - mse / variance are by the delta method, too. What overflows, as
+    the square of 1e200 does, is left out.
     """
+    with np.errstate(over="ignore", invalid="ignore"):
+        made = _regression(labels, predicted)
+    return {
+        name: one
+        for name, one in made.items()
+        if math.isfinite(one.value) and math.isfinite(one.error)
+    }
+
+
+def _regression(labels: Floats, predicted: Floats) -> dict[str, Measure]:
     errors = predicted - labels
     squares = errors**2
     mse = float(squares.mean())

@@ -20,7 +20,8 @@ from mims.governance.captures.labels import read_labels
 from mims.governance.captures.unread import Unread
 from mims.governance.drift.check import Part, compare
 from mims.governance.drift.check import report as judged
-from mims.governance.drift.performance import Task, changes, performance
+from mims.governance.drift.performance import changes, performance
+from mims.governance.drift.task import Task
 from mims.governance.profiles import tables
 from mims.governance.profiles.counting import Counter
 from mims.governance.profiles.profile import NUMBER, Profile
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from mims.governance.captures.reading import Captured
     from mims.governance.drift.check import Limits, Report
+    from mims.governance.drift.series import Series
     from mims.governance.profiles.profile import Field
     from mims.governance.registry import Registry
 
@@ -56,6 +58,8 @@ class Seen:
     """a file, a folder, or an S3 path of them"""
     file: str = ""
     """CSV, JSON Lines or Parquet, with inputs and outputs as columns"""
+    form: str = ""
+    """csv, jsonl or parquet; else the file's name tells"""
     labels: str = ""
     """a folder or an S3 path of SageMaker's ground truth files"""
     task: str = ""
@@ -126,14 +130,19 @@ def watch(
             )
         return judged(parts, limits, subject=seen.subject, source="the metrics that were given")
     counter = Counter(baseline.profile)
+    over_time: tuple[Series, ...] = ()
+    notes: list[str] = []
     if seen.file:
-        _count_file(counter, baseline.profile, seen.file, registry)
+        _count_file(counter, baseline.profile, seen, registry)
     if seen.capture:
         passing = _counted(counter, _captured(baseline.profile, seen, unread, registry))
         if seen.labels:
             labels = read_labels(seen.labels, registry, unlabelled)
             task = Task.of(seen.task, baseline.profile, **seen.named)
-            parts.append(performance(passing, labels, task, baseline.quality, limits).part)
+            found = performance(passing, labels, task, baseline.quality, limits)
+            parts.append(found.part)
+            over_time = found.series
+            notes += filter(None, [task.passed_over(baseline.profile)])
         for _ in passing:  # what nobody has asked for goes by
             pass
     parts += [_lost(unread, "captures", limits), _lost(unlabelled, "labels", limits)]
@@ -145,7 +154,8 @@ def watch(
         source=baseline.source,
         extra=counter.extra,
         parts=parts,
-        notes=(*unread.said(), *unlabelled.said()),
+        notes=(*unread.said(), *unlabelled.said(), *notes),
+        series=over_time,
     )
 
 
@@ -175,7 +185,7 @@ def _metrics(seen: Seen, registry: Registry | None) -> dict[str, float]:
     )
 
 
-def _count_file(counter: Counter, profile: Profile, file: str, registry: Registry | None) -> None:
+def _count_file(counter: Counter, profile: Profile, seen: Seen, registry: Registry | None) -> None:
     """Count a file's records: each column on the side, or sides, that know its name.
 
     Raises:
@@ -184,7 +194,7 @@ def _count_file(counter: Counter, profile: Profile, file: str, registry: Registr
     """
     known: set[str] = set()
     names: dict[str, None] = {}
-    with tables.opened(file, registry) as found:
+    with tables.opened(seen.file, registry, form=seen.form or None) as found:
         for table in found:
             answers = [name for name in table.column_names if name in profile.outputs]
             asked = [
@@ -201,7 +211,7 @@ def _count_file(counter: Counter, profile: Profile, file: str, registry: Registr
     if names and not known:
         had = listed([*profile.inputs, *profile.outputs])
         raise InputError(
-            f"{printable(file)}: none of its columns is one of the baseline, which has {had}: "
+            f"{printable(seen.file)}: none of its columns is one of the baseline, which has {had}: "
             f"{listed(names)}"
         )
 

@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
     from mims.governance.registry import Registry
 
-FORMATS = ("csv", "jsonl", "parquet")
 _ENDINGS = {
     **dict.fromkeys((".csv",), "csv"),
     **dict.fromkeys((".jsonl", ".ndjson", ".json", ".jsonlines"), "jsonl"),
@@ -114,7 +113,7 @@ def opened(
 ) -> Iterator[Tables]:
     """Find files of records, and look at their columns; they can be read inside the block.
 
-    `registry` reaches S3; `form` is one of FORMATS, else the name of a file tells.
+    `registry` reaches S3; `form` is csv, jsonl or parquet, else the name of a file tells.
 
     Raises:
         InputError: with everything that is wrong: no such file, an unknown format, an empty file,
@@ -207,7 +206,8 @@ def _format_of(name: str) -> str:
     if ending in _ENDINGS:
         return _ENDINGS[ending]
     raise InputError(
-        f"{printable(name)}: its name tells no format: give --format {' or '.join(FORMATS)}"
+        f"{printable(name)}: its name tells no format: end it in .csv, .jsonl or .parquet, or give "
+        "--format"
     )
 
 
