@@ -18,9 +18,11 @@ import numpy as np
 import captures
 from governance_versions import REGION, register_version
 from mims.governance.ab.planning import Wish
-from mims.governance.deploy import Patience, Variant, deploy, describe
+from mims.governance.deploy import Variant, deploy
+from mims.governance.endpoints import Patience, describe
 from mims.governance.gates.file import GateFile
 from mims.governance.registry import Registry
+from patience import looks
 from registration_inputs import PACKAGE
 
 if TYPE_CHECKING:
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
 
 ENDPOINT = "fraud"
 ROLE = "arn:aws:iam::123456789012:role/model"
-QUICK = Patience(timeout=5, between=0.05)
+QUICK = Patience(timeout=60, between=0.05)
 GATES = """
 group: {group}
 staging:
@@ -141,7 +143,7 @@ def delete(version: Version) -> None:
     sagemaker = boto3.client("sagemaker")
     sagemaker.delete_model_package(ModelPackageName=version.arn)
     try:
-        for _ in range(1000):
+        for _ in looks():
             sagemaker.describe_model_package(ModelPackageName=version.arn)
     except sagemaker.exceptions.ClientError:
         return

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.usefixtures("bucket")
 
-QUICKLY = ("--poll", "0.05", "--timeout", "5")
+QUICKLY = ("--poll", "0.05", "--timeout", "60")
 WHY = ("--reason", "cheaper")
 READS = ("Describe", "List", "Get", "Head")
 
@@ -184,6 +184,8 @@ def test_stop_by_hand(said: Said, group: Group) -> None:
     start(said, group)
     said("stop", "fraud", "--promote", *WHY, *QUICKLY, code=EXIT_USAGE)
     said("stop", "fraud", *WHY, code=EXIT_USAGE)
+    both = ("--roll-back", "--promote", "--gates", "gates.yaml")
+    said("stop", "fraud", *both, *WHY, code=EXIT_USAGE)
     report = json.loads(
         said("stop", "fraud", "--promote", "--gates", "gates.yaml", "--json", *WHY, *QUICKLY)
     )
@@ -251,6 +253,16 @@ def test_a_dry_run_and_a_refusal_change_nothing(said: Said, group: Group) -> Non
     assert (report["done"], report["dry_run"]) == ("started", True)
     assert report["needed"] * 2 == report["design"]["most"]
     assert served() == group.config
+
+
+@pytest.mark.parametrize("seconds", ["nan", "inf", "1e300"])
+@pytest.mark.parametrize("option", ["--every", "--poll", "--timeout"])
+def test_no_wait_is_without_an_end(
+    capsys: pytest.CaptureFixture[str], option: str, seconds: str
+) -> None:
+    given = ("ab", "watch", "fraud", "--reason", "schedule", "--region", REGION)
+    assert main([*given, option, seconds]) == EXIT_INPUT
+    assert f"{option[2:]} {float(seconds):g}: must be from 0 to" in capsys.readouterr().err
 
 
 def test_help_teaches(said: Said) -> None:

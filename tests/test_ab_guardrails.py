@@ -97,6 +97,13 @@ def test_errors(requests: Sequence[Any], failed: Sequence[Any], said: str) -> No
     assert not [note for note in found.notes if not note.startswith("latency")]
 
 
+def test_a_breach_that_is_all_but_certain_has_a_bound_and_no_p_of_zero() -> None:
+    found = judged(design(), periods([(9000, 1000)] * 40, [(1, 900)] * 40))
+
+    assert 0 < found.p <= 1e-300
+    assert found.breaches[0].endswith("is allowed (p < 1e-299)")
+
+
 def test_a_breach_tells_how_far() -> None:
     found = judged(design(), periods([(90, 10)] * 40, [(1, 1)] * 40))
 

@@ -144,6 +144,22 @@ def test_nothing_is_known_yet(shadow: bool) -> None:
     assert len(found.course.records) == 0
 
 
+def test_what_is_all_but_certain_has_a_bound_and_no_p_of_zero() -> None:
+    """So far beyond what a computer can tell from 0 that only a bound is honest."""
+    rng = np.random.default_rng(4)
+    arm = rng.random(20_000) < 0.5
+    found = verdict(design(most=40_000), known(arm.astype(np.float64), arm), QUIET)
+
+    assert found.reasons[0] == "p < 1e-299, at or below 0.05"
+    assert 0 < found.course.p[-1] <= 1e-300
+
+    lost = {"captured_by_then": (9_000_000, 1), "scored_by_then": (9_000_000, 1)}
+    found = verdict(design(), records(0.1, 0.9, 4000, **lost), QUIET)
+
+    assert found.reasons[0].endswith("labelled records: p < 1e-299")
+    assert 0 < found.split < 1e-299
+
+
 @pytest.mark.slow
 def test_verdicts_are_wrong_as_seldom_as_promised() -> None:
     """Looked at every 200 records until it ends: over A/As, and over A/Bs of twice the smallest."""

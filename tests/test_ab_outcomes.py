@@ -244,6 +244,11 @@ def test_s3_needs_a_region() -> None:
         ("correct", '{"species": "Gentoo"}', "JSON", "Gentoo", 1),
         ("correct", "heavy,0.93", "CSV", "heavy", 1),  # as docker/train's model answers
         ("correct", "heavy,0.93", "CSV", "light", 0),
+        ("correct", "1,0.93", "CSV", "1", 1),  # a class by its number, and its probability
+        ("correct", "0,1.0", "CSV", "0", 1),
+        ("correct", "[2, 0.61]", "JSON", "1", 0),
+        ("correct", "0.07,0.93", "CSV", "1", 1),  # two scores
+        ("correct", "0,1", "CSV", "1", 1),
         ("correct", '{"predictions": [{"weight_class": "heavy", "p": 0.9}]}', "JSON", "heavy", 1),
         ("error", "2.5", "CSV", "3", -0.5),
         ("error", '{"predictions": [4.5]}', "JSON", "3", -1.5),

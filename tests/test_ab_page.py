@@ -9,6 +9,7 @@ import pytest
 from ab_looks import a_look
 from browser import read
 from mims.governance.ab.page import page
+from mims.governance.ab.watching import report
 
 # How an A/B stands, and what the page says first.
 STATES = {
@@ -86,3 +87,12 @@ def test_of_few_records_no_more_is_drawn_than_there_can_be() -> None:
     drawn = read(page(a_look(records=60))).text("section")
     assert "100%" in drawn
     assert "200%" not in drawn
+
+
+def test_no_p_value_is_zero() -> None:
+    """All right against all wrong: beyond what a computer can tell from 0."""
+    seen = a_look(records=30_000, champion=0.0, challenger=1.0)
+
+    assert "p < 1e-299" in read(page(seen)).text()
+    assert report(seen)["p"] == 1e-300
+    assert not re.search(r"p = 0[^.]", page(seen))

@@ -15,7 +15,15 @@ from statsmodels.stats.proportion import confint_proportions_2indep
 from statsmodels.stats.weightstats import CompareMeans, DescrStatsW
 
 from mims.governance.ab import sequential
-from mims.governance.ab.sequential import course, mismatch, paired, power, records_needed
+from mims.governance.ab.sequential import (
+    course,
+    least,
+    mismatch,
+    paired,
+    power,
+    records_needed,
+    told,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -214,3 +222,13 @@ def test_mismatch_is_scipys() -> None:
     assert mismatch([900, 100], shares) == 1
     assert mismatch([0, 1000], shares) < 1e-12
     assert mismatch([9, 1], [9, 1]) == mismatch([9, 1], shares)
+
+
+@given(st.floats(-1e9, 0))
+def test_no_p_value_is_told_as_zero(log_p: float) -> None:
+    p = least(log_p)
+
+    sign, number = told(p).split()[1:]
+    assert 0 < float(number) <= 1
+    assert sign == "<" or float(number) == pytest.approx(math.exp(log_p), rel=0.05)
+    assert p >= math.exp(log_p)

@@ -16,17 +16,16 @@ from mims.errors import InputError, ServiceError
 from mims.governance.deploy import (
     Deployed,
     DeploymentError,
-    Patience,
     Probe,
     Variant,
     clipped,
     config_request,
     deploy,
-    describe,
     model_request,
     restore,
     serve,
 )
+from mims.governance.endpoints import Patience, describe, settled
 from mims.governance.registry import Registry
 
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.usefixtures("bucket")
 
 ROLE = "arn:aws:iam::123456789012:role/model"
-QUICK = Patience(timeout=5, between=0.05)
+QUICK = Patience(timeout=60, between=0.05)
 
 
 @pytest.fixture
@@ -144,6 +143,35 @@ def test_what_fails_is_taken_back(
     assert served() == ("InService", former)
 
 
+@pytest.mark.parametrize(("ways", "text"), FAILURES.values(), ids=FAILURES)
+def test_what_fails_leaves_instances_and_weights(
+    version: Version, other: Version, script: Callable[..., None], ways: Any, text: str
+) -> None:
+    """An endpoint of two versions that was scaled; then the first one alone, on one instance."""
+    former = bring(version, other).config
+    sagemaker = boto3.client("sagemaker")
+    first, second = sagemaker.describe_endpoint(EndpointName="fraud")["ProductionVariants"]
+    wanted: Any = [
+        {"VariantName": first["VariantName"], "DesiredInstanceCount": 7},
+        {"VariantName": second["VariantName"], "DesiredWeight": 0.25},
+    ]
+    sagemaker.update_endpoint_weights_and_capacities(
+        EndpointName="fraud", DesiredWeightsAndCapacities=wanted
+    )
+    settled(sagemaker, "fraud", QUICK)
+    script(**ways)
+
+    with pytest.raises(DeploymentError, match=text):
+        bring(version, probe=probe())
+
+    assert served() == ("InService", former)
+    found = sagemaker.describe_endpoint(EndpointName="fraud")["ProductionVariants"]
+    assert [(one["CurrentInstanceCount"], one["CurrentWeight"]) for one in found] == [
+        (7, 1.0),
+        (1, 0.25),
+    ]
+
+
 def test_a_first_deployment_that_fails_leaves_no_endpoint(
     version: Version, script: Callable[..., None]
 ) -> None:
@@ -160,8 +188,7 @@ def test_a_failed_endpoint_is_made_anew(version: Version, script: Callable[..., 
     sagemaker = boto3.client("sagemaker")
     bring(version)
     sagemaker.delete_endpoint(EndpointName="fraud")
-    while served()[0]:
-        pass
+    settled(sagemaker, "fraud", QUICK)
     script(ends=["Failed"])
     config = config_request([Variant(version, "ml.m5.large")], ROLE)["EndpointConfigName"]
     sagemaker.create_endpoint(EndpointName="fraud", EndpointConfigName=config)

@@ -13,9 +13,9 @@ from governance_versions import REGION, register_version
 from mims.errors import EXIT_DONE, EXIT_INPUT, EXIT_SERVICE, EXIT_USAGE
 from mims.governance.ab import experiment
 from mims.governance.command import main
-from mims.governance.deploy import describe
+from mims.governance.endpoints import describe
 from mims.governance.registry import Registry
-from traffic import tell
+from traffic import settled, tell
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,7 +46,7 @@ def deploy(capsys: pytest.CaptureFixture[str]) -> Any:
     def run(version: Version, *more: str, code: int = EXIT_DONE) -> str:
         capsys.readouterr()
         given = ("deploy", "fraud", version.name, "--role", ROLE)
-        ended = main([*given, "--poll", "0.05", "--timeout", "5", *more])
+        ended = main([*given, "--poll", "0.05", "--timeout", "60", *more])
         out, err = capsys.readouterr()
         assert ended == code, (out, err)
         return str(out or err)
@@ -92,6 +92,33 @@ def test_created_then_left_alone_then_updated(
     }
     assert behind() == other.arn
     assert config()["ProductionVariants"][0]["InitialInstanceCount"] == 3
+
+
+def test_an_endpoint_that_was_scaled_keeps_its_instances(
+    deploy: Any, version: Version, tmp_path: Path
+) -> None:
+    """Unless told otherwise: a busy endpoint must not lose six of seven by an update."""
+    deploy(version)
+    sagemaker = boto3.client("sagemaker")
+    scaled: Any = {
+        "VariantName": config()["ProductionVariants"][0]["VariantName"],
+        "DesiredInstanceCount": 7,
+    }
+    sagemaker.update_endpoint_weights_and_capacities(
+        EndpointName="fraud", DesiredWeightsAndCapacities=[scaled]
+    )
+    settled(sagemaker, "fraud")
+
+    assert deploy(version).startswith("endpoint fraud: unchanged")
+    assert json.loads(deploy(version, "--instances", "2", "--dry-run", "--json"))["done"] == (
+        "updated"
+    )
+    other = approved(tmp_path / "2")
+    deploy(other)
+
+    assert behind() == other.arn
+    assert config()["ProductionVariants"][0]["InitialInstanceCount"] == 7
+    assert deploy(other).startswith("endpoint fraud: unchanged")
 
 
 def test_another_type_of_instance(deploy: Any, version: Version) -> None:

@@ -15,18 +15,27 @@ import hashlib
 import json
 import logging
 import re
-import time
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mims.errors import InputError, ServiceError
-from mims.registration.aws import AwsError, asking, required
+from mims.governance.endpoints import (
+    FAILED,
+    IN_SERVICE,
+    NAME_LIMIT,
+    Patience,
+    describe,
+    instances,
+    scale,
+    settled,
+    unless_begun,
+)
+from mims.registration.aws import AwsError, asking
 from mims.registration.parameters import shown
 from mims.text import printable, without_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from mypy_boto3_sagemaker import SageMakerClient
     from mypy_boto3_sagemaker_runtime import SageMakerRuntimeClient
@@ -35,14 +44,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("mims")
 
-IN_SERVICE, FAILED = "InService", "Failed"
-# What an endpoint stays in until something is done; UpdateRollbackFailed serves a mixture.
-SETTLED = (IN_SERVICE, FAILED, "OutOfService", "UpdateRollbackFailed")
-NAME_LIMIT = 63  # characters of a model's, a configuration's, an endpoint's and a variant's name
-HOUR = 3600.0  # seconds
 S3_PLACE = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?")
-_ENDPOINT = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
-_LOOKS = 15.0  # seconds between two looks at an endpoint
+# Of UpdateEndpoint: variants keep their instances, and have the weights of the configuration.
+_RETAINED: Any = {
+    "RetainAllVariantProperties": True,
+    "ExcludeRetainedVariantProperties": [{"VariantPropertyType": "DesiredWeight"}],
+}
 
 
 @dataclass(frozen=True)
@@ -81,16 +88,6 @@ class Deployed(NamedTuple):
 
 class DeploymentError(ServiceError):
     """The endpoint did not come into service with the new configuration; it is as it was."""
-
-
-@dataclass(frozen=True)
-class Patience:
-    """How long to wait for an endpoint, and by what clock, in seconds."""
-
-    timeout: float = HOUR
-    between: float = _LOOKS
-    sleep: Callable[[float], None] = time.sleep
-    clock: Callable[[], float] = time.monotonic
 
 
 def clipped(start: str, *rest: str) -> str:
@@ -221,11 +218,7 @@ def serve(
     name = config["EndpointConfigName"]
     before = settled(client, endpoint, patience)
     former = before.get("EndpointConfigName")
-    if instead_of and former not in (instead_of, name):
-        raise InputError(
-            f"endpoint {endpoint} has configuration {former} by now, not {instead_of}: somebody "
-            "else was quicker; look at it and run again"
-        )
+    _check_present(endpoint, former, name, instead_of)
     serves = before.get("EndpointStatus") == IN_SERVICE and former == name
     done = "unchanged" if serves else "updated" if before else "created"
     made = Deployed(endpoint, name, tuple(m["ModelName"] for m in models), former, done)
@@ -236,14 +229,16 @@ def serve(
     _create(client, "CreateEndpointConfig", config)
     try:
         if not serves:
-            _bring(client, endpoint, name, patience)
+            _bring(client, endpoint, name, patience, instead_of=instead_of)
         if probe:
             _probe(client.meta.region_name, endpoint, probe)
     except ServiceError as error:
         if serves:
             raise
         back = restore(
-            client, endpoint, former if former != name else None, patience, instead_of=name
+            *(client, endpoint, former if former != name else None, patience),
+            instead_of=name,
+            before=before,
         )
         raise DeploymentError(f"{error}; {back}") from error
     log.info("endpoint %s: %s, configuration %s", endpoint, done, name)
@@ -257,11 +252,14 @@ def restore(
     patience: Patience | None = None,
     *,
     instead_of: str | None = None,
+    before: Mapping[str, Any] | None = None,
 ) -> str:
     """Give an endpoint its former configuration back; without one, delete it. Say what was done.
 
     `instead_of` is the one configuration that is taken back, if not any: what somebody else has
-    brought into service meanwhile stays.
+    brought into service meanwhile stays. An endpoint may have been scaled, and the configuration
+    says only what it began with: its variants get the instances and weights that they had by
+    `before`, what DescribeEndpoint told then; else those that are there keep their instances.
 
     Raises:
         ServiceError: it could not be; it says how the endpoint is left.
@@ -278,55 +276,83 @@ def restore(
             if now:
                 _delete(client, endpoint, patience)
             return f"endpoint {endpoint} was deleted: it was not there before"
-        _bring(client, endpoint, former, patience)
+        _bring(client, endpoint, former, patience, retain=before is None)
     except ServiceError as error:
         wanted = f"has to get configuration {former}" if former else "has to be deleted"
         raise ServiceError(f"{error}; endpoint {endpoint} {wanted} by hand") from error
+    scale(client, endpoint, before or instances(now), patience)
     return f"endpoint {endpoint} has its former configuration {former} again"
 
 
-def describe(client: SageMakerClient, endpoint: str) -> Mapping[str, Any]:
-    """Describe an endpoint; nothing, if there is none.
+def count_now(
+    client: SageMakerClient, endpoint: str, variant: Variant, role: str, capture: str | None
+) -> int:
+    """How many instances a variant gets where nobody says: as many as the endpoint has by now.
 
-    Raises:
-        InputError: no endpoint can have that name.
-        ServiceError: the service refused.
-
+    If it serves just this variant already, as many as its configuration says: then nothing is to
+    be changed, however it was scaled since. 1 where there is no endpoint.
     """
-    if not _ENDPOINT.fullmatch(endpoint):
-        raise InputError(
-            f"endpoint {shown(endpoint)}: must be up to {NAME_LIMIT} letters and digits, with "
-            "hyphens between them"
-        )
-    region = client.meta.region_name
+    now = describe(client, endpoint)
+    if not now:
+        return 1
+    counts = [one.get("DesiredInstanceCount") or 0 for one in now.get("ProductionVariants", ())]
+    name = str(now.get("EndpointConfigName"))
+    began: list[int] = []
     try:
-        with asking("DescribeEndpoint", region, f"endpoint {endpoint}"):
-            answer = client.describe_endpoint(EndpointName=endpoint)
+        with asking("DescribeEndpointConfig", client.meta.region_name, name):
+            config = client.describe_endpoint_config(EndpointConfigName=name)
+        began = [one.get("InitialInstanceCount", 1) for one in config["ProductionVariants"]]
     except AwsError as error:
-        if error.code == "ValidationException" and "Could not find endpoint" in str(error):
-            return {}
-        raise
-    required(answer, "EndpointStatus", "DescribeEndpoint", region)
-    return answer
+        if error.code != "ValidationException":  # deleted, while the endpoint goes on
+            raise
+    for count in began:
+        same = config_request([replace(variant, count=count)], role, capture)
+        if same["EndpointConfigName"] == name:
+            return count
+    return max([1, *counts])
 
 
-def _bring(client: SageMakerClient, endpoint: str, config: str, patience: Patience) -> None:
+def _check_present(endpoint: str, there: str | None, config: str, instead_of: str | None) -> None:
+    """Refuse to replace what somebody else has brought into service meanwhile."""
+    if instead_of and there not in (instead_of, config):
+        raise InputError(
+            f"endpoint {endpoint} has configuration {there} by now, not {instead_of}: somebody "
+            "else was quicker; look at it and run again"
+        )
+
+
+def _bring(
+    client: SageMakerClient,
+    endpoint: str,
+    config: str,
+    patience: Patience,
+    *,
+    instead_of: str | None = None,
+    retain: bool = False,
+) -> None:
     """Have the endpoint serve a configuration, whatever it is in now.
 
+    `instead_of`: the one that may be replaced, if not any. `retain`: variants that are there
+    already keep their number of instances.
+
     Raises:
+        InputError: somebody else was quicker.
         ServiceError: it does not.
 
     """
     now = describe(client, endpoint)
+    _check_present(endpoint, now.get("EndpointConfigName"), config, instead_of)
     if now.get("EndpointStatus") == FAILED:
         _delete(client, endpoint, patience)
         now = {}
     if not now:
-        with _unless_begun("CreateEndpoint", client.meta.region_name, endpoint):
+        with unless_begun("CreateEndpoint", client.meta.region_name, endpoint):
             client.create_endpoint(EndpointName=endpoint, EndpointConfigName=config)
     elif now.get("EndpointConfigName") != config or now["EndpointStatus"] != IN_SERVICE:
-        with _unless_begun("UpdateEndpoint", client.meta.region_name, endpoint):
-            client.update_endpoint(EndpointName=endpoint, EndpointConfigName=config)
+        with unless_begun("UpdateEndpoint", client.meta.region_name, endpoint):
+            client.update_endpoint(
+                EndpointName=endpoint, EndpointConfigName=config, **(_RETAINED if retain else {})
+            )
     now = settled(client, endpoint, patience)
     status, serves = now.get("EndpointStatus", "gone"), now.get("EndpointConfigName")
     if status != IN_SERVICE or serves != config:
@@ -336,46 +362,10 @@ def _bring(client: SageMakerClient, endpoint: str, config: str, patience: Patien
         )
 
 
-@contextmanager
-def _unless_begun(operation: str, region: str, endpoint: str) -> Iterator[None]:
-    """Ask for a change; where it is refused as one is under way, that one's end will tell.
-
-    It may be this very one: boto3 asks again where an answer was lost.
-    """
-    try:
-        with asking(operation, region, f"endpoint {endpoint}"):
-            yield
-    except AwsError as error:
-        begun = "in-progress" in str(error) or "already existing" in str(error)
-        if error.code != "ValidationException" or not begun:
-            raise
-
-
 def _delete(client: SageMakerClient, endpoint: str, patience: Patience) -> None:
     with asking("DeleteEndpoint", client.meta.region_name, f"endpoint {endpoint}"):
         client.delete_endpoint(EndpointName=endpoint)
     settled(client, endpoint, patience)
-
-
-def settled(client: SageMakerClient, endpoint: str, patience: Patience) -> Mapping[str, Any]:
-    """Wait until an endpoint is on its way no more; nothing, if there is none (any more).
-
-    Raises:
-        ServiceError: it takes longer than it may.
-
-    """
-    end = patience.clock() + patience.timeout
-    while True:
-        now = describe(client, endpoint)
-        if not now or now["EndpointStatus"] in SETTLED:
-            return now
-        left = end - patience.clock()
-        if left <= 0:
-            raise ServiceError(
-                f"endpoint {endpoint} is still {now['EndpointStatus']} after {patience.timeout:g} s"
-            )
-        log.info("endpoint %s: %s", endpoint, now["EndpointStatus"])
-        patience.sleep(min(patience.between, left))
 
 
 def _probe(region: str, endpoint: str, probe: Probe) -> None:

@@ -14,15 +14,13 @@ from typing import TYPE_CHECKING, Any
 from mims.errors import InputError
 from mims.governance.ab.design import PREFIX, Design
 from mims.governance.deploy import (
-    Patience,
     Variant,
     data_capture,
-    describe,
     model_request,
     named,
     production_variant,
-    settled,
 )
+from mims.governance.endpoints import Patience, describe, settled
 from mims.registration.aws import AwsError, asking, required
 from mims.text import listed, printable
 
@@ -99,12 +97,20 @@ def look(registry: Registry, endpoint: str, patience: Patience | None = None) ->
         ServiceError: a service refused, or it took too long.
 
     """
+    found = find(registry, endpoint, patience)
+    if found is None:
+        raise InputError(f"{registry.region} has no endpoint {printable(endpoint)}")
+    return found
+
+
+def find(registry: Registry, endpoint: str, patience: Patience | None = None) -> Standing | None:
+    """Look at an endpoint as `look` does; None where there is none."""
     client, region = registry.sagemaker, registry.region
     found = settled(client, endpoint, patience) if patience else describe(client, endpoint)
     if not found:
-        raise InputError(f"{region} has no endpoint {printable(endpoint)}")
+        return None
     name = required(found, "EndpointConfigName", "DescribeEndpoint", region)
-    config, tags = _configured(registry, name)
+    config, tags = configured(registry, name)
     design = Design.of(tags)
     if design and design.endpoint != endpoint:
         raise InputError(
@@ -117,7 +123,7 @@ def look(registry: Registry, endpoint: str, patience: Patience | None = None) ->
             models[variant["VariantName"]] = client.describe_model(ModelName=variant["ModelName"])
     every = [*found.get("ProductionVariants", []), *found.get("ShadowProductionVariants", [])]
     weights = {one["VariantName"]: one.get("CurrentWeight", 0.0) for one in every}
-    counts = {one["VariantName"]: one.get("CurrentInstanceCount") for one in every}
+    counts = {one["VariantName"]: one.get("DesiredInstanceCount") for one in every}
     for variant in config["ProductionVariants"]:
         if count := counts.get(variant["VariantName"]):
             variant["InitialInstanceCount"] = count
@@ -138,7 +144,7 @@ def free(registry: Registry, endpoint: str, patience: Patience) -> str | None:
     name = str(required(found, "EndpointConfigName", "DescribeEndpoint", registry.region))
     # A configuration may be deleted while the endpoint goes on: then it is nobody's A/B any more.
     if exists(registry, name) and any(
-        key.startswith(PREFIX) for key in _configured(registry, name)[1]
+        key.startswith(PREFIX) for key in configured(registry, name)[1]
     ):
         raise InputError(
             f"an A/B runs behind endpoint {endpoint}: stop it first, mims-registry ab stop "
@@ -147,16 +153,20 @@ def free(registry: Registry, endpoint: str, patience: Patience) -> str | None:
     return name
 
 
-def _configured(registry: Registry, name: str) -> tuple[Mapping[str, Any], dict[str, str]]:
+def configured(registry: Registry, name: str) -> tuple[Mapping[str, Any], dict[str, str]]:
     """Describe a configuration, and read its tags."""
     client, region = registry.sagemaker, registry.region
     with asking("DescribeEndpointConfig", region, name):
         config = client.describe_endpoint_config(EndpointConfigName=name)
         arn = required(config, "EndpointConfigArn", "DescribeEndpointConfig", region)
-    with asking("ListTags", region, name):
-        pages = client.get_paginator("list_tags").paginate(ResourceArn=arn)
-        tags = {one["Key"]: one["Value"] for page in pages for one in page["Tags"]}
-    return config, tags
+    return config, tags_of(registry, arn)
+
+
+def tags_of(registry: Registry, arn: str) -> dict[str, str]:
+    """Read a configuration's tags."""
+    with asking("ListTags", registry.region, arn):
+        pages = registry.sagemaker.get_paginator("list_tags").paginate(ResourceArn=arn)
+        return {one["Key"]: one["Value"] for page in pages for one in page["Tags"]}
 
 
 def unfit(standing: Standing) -> list[str]:

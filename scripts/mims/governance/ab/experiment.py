@@ -21,18 +21,21 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mims.errors import InputError, ServiceError
 from mims.governance import stages
-from mims.governance.ab.endpoint import beginning, ending, exists, look
+from mims.governance.ab.endpoint import beginning, ending, exists, find, look
+from mims.governance.ab.lost import admission, behind, group_of, lost
 from mims.governance.ab.planning import plan
-from mims.governance.decisions import REFUSED
-from mims.governance.deploy import IN_SERVICE, Patience, describe, restore, serve
+from mims.governance.decisions import DONE, REFUSED, WITHDRAW, Decision, History, append
+from mims.governance.deploy import restore, serve
+from mims.governance.endpoints import IN_SERVICE, Patience, describe
+from mims.governance.moves import Outcome
 from mims.governance.versions import PRODUCTION
+from mims.text import printable
 
 if TYPE_CHECKING:
     from mims.governance.ab.design import Design
     from mims.governance.ab.endpoint import Standing
     from mims.governance.ab.planning import Wish
     from mims.governance.gates.file import GateFile
-    from mims.governance.moves import Outcome
     from mims.governance.registry import Registry
     from mims.governance.versions import Version
 
@@ -50,7 +53,10 @@ class Started(NamedTuple):
 
 
 class Ended(NamedTuple):
-    """What came of an end: `done` is promoted, rolled back or refused."""
+    """What came of an end: `done` is promoted, rolled back, refused, or ended.
+
+    Ended: the endpoint was gone or had been given something else, and was left so.
+    """
 
     endpoint: str
     design: Design | None
@@ -99,7 +105,7 @@ def start(
     planned = plan(registry, standing, version, wish)
     design = planned.design
     admitted = stages.admit(
-        registry, version.arn, gate_file, reason=f"{_behind(endpoint)}{reason}", dry_run=dry_run
+        registry, version.arn, gate_file, reason=f"{behind(endpoint)}{reason}", dry_run=dry_run
     )
     refused = admitted.decision.phase == REFUSED
     done = "refused" if refused else "started"
@@ -133,20 +139,20 @@ def stop(
         ServiceError: a service refused; it says how things are left.
 
     """
-    standing = look(registry, endpoint, patience or Patience())
+    standing = find(registry, endpoint, patience or Patience())
+    if standing is None or standing.design is None:
+        return _nothing_runs(registry, endpoint, standing, promote, reason=reason, dry_run=dry_run)
     case = _Case(registry, standing, reason, patience, dry_run)
-    if standing.design is None:
-        return _nothing_runs(case, promote)
-    group = registry.version(standing.design.champion).group
+    group = group_of(registry, standing.design)
+    if group is None:
+        raise InputError(
+            f"both versions of the A/B behind endpoint {endpoint} were deleted: give it another "
+            "configuration by hand (UpdateEndpoint), or delete it"
+        )
     stages.settle(registry, group, dry_run=dry_run)
     if promote is None:
         return _roll_back(case, standing.design, group)
-    return _promote(case, standing.design, promote)
-
-
-def _behind(endpoint: str) -> str:
-    """How the reason of an admission begins: it tells of which endpoint's A/B."""
-    return f"A/B behind {endpoint}: "
+    return _promote(case, standing.design, group, promote)
 
 
 def _running(
@@ -195,8 +201,8 @@ def _as_before(registry: Registry, standing: Standing) -> bool:
     return found == (standing.name, IN_SERVICE)
 
 
-def _promote(case: _Case, design: Design, gate_file: GateFile) -> Ended:
-    challenger = _compared(case.registry, design)
+def _promote(case: _Case, design: Design, group: str, gate_file: GateFile) -> Ended:
+    challenger = _compared(case.registry, design, group)
     outcome = None
     if challenger.stage != PRODUCTION:  # else a run before this one was cut off behind this
         outcome = stages.promote(
@@ -217,14 +223,13 @@ def _promote(case: _Case, design: Design, gate_file: GateFile) -> Ended:
     return Ended(design.endpoint, design, "promoted", said, outcome, case.dry_run)
 
 
-def _compared(registry: Registry, design: Design) -> Version:
+def _compared(registry: Registry, design: Design, group: str) -> Version:
     """The challenger, if it would take the place of the version that it was compared with.
 
     Raises:
         InputError: it would not.
 
     """
-    group = registry.version(design.champion).group
     versions = {one.arn: one for one in registry.versions(group)}
     if design.challenger not in versions:
         raise InputError(f"{design.challenger} was deleted: roll the A/B back")
@@ -263,41 +268,84 @@ def _give_all_to(case: _Case, design: Design, challenger: Version) -> None:
 
 
 def _roll_back(case: _Case, design: Design, group: str) -> Ended:
-    registry = case.registry
-    serving = next((one for one in registry.versions(group) if one.stage == PRODUCTION), None)
-    if serving and serving.arn == design.challenger:
-        raise InputError(
-            f"{serving.name} is in Production already: end the A/B by promoting it, or take it "
-            f"out first: mims-registry rollback {group}"
-        )
+    registry, dry_run = case.registry, case.dry_run
     # First of all, so that nobody promotes it from now on.
-    outcome = stages.withdraw(registry, group, reason=case.reason, dry_run=case.dry_run)
+    outcome = stages.withdraw(registry, group, reason=case.reason, dry_run=dry_run)
+    if outcome is None:  # somebody has promoted, rejected, archived or deleted it; or withdrawn it
+        serving = next((one for one in registry.versions(group) if one.stage == PRODUCTION), None)
+        if serving and serving.arn == design.challenger:
+            raise InputError(
+                f"{serving.name} is in Production already: end the A/B by promoting it, or take it "
+                f"out first: mims-registry rollback {group}"
+            )
+        outcome = _put_down(registry, group, design.endpoint, reason=case.reason, dry_run=dry_run)
     said = f"endpoint {design.endpoint} has its former configuration {design.former} again"
-    if not case.dry_run and exists(registry, design.former):
-        said = restore(registry.sagemaker, design.endpoint, design.former, case.patience)
-    elif not case.dry_run:  # somebody has tidied up
+    place, present = (registry.sagemaker, design.endpoint), case.standing.name
+    if not dry_run and exists(registry, design.former):
+        said = restore(*place, design.former, case.patience, instead_of=present)
+    elif not dry_run:  # somebody has tidied up
         config = ending(case.standing, design, design.champion, group)
-        serve(registry.sagemaker, design.endpoint, config, patience=case.patience)
+        serve(*place, config, instead_of=present, patience=case.patience)
         said = f"endpoint {design.endpoint} serves the champion alone"
-    return Ended(design.endpoint, design, "rolled back", said, outcome, case.dry_run)
+    return Ended(design.endpoint, design, "rolled back", said, outcome, dry_run)
 
 
-def _nothing_runs(case: _Case, promote: GateFile | None) -> Ended:
-    """Do what is left of a start or an end that was cut off, if something is.
+def _put_down(
+    registry: Registry, group: str, endpoint: str, *, reason: str, dry_run: bool
+) -> Outcome | None:
+    """End an admission that no version stands for any more, which else would bar every other A/B.
+
+    Raises:
+        OvertakenError: another operator was quicker.
+        ServiceError: a service refused.
+
+    """
+    trails = registry.trails(registry.versions(group))
+    history = History.read(*trails)
+    admitted = admission(registry, group, endpoint)
+    if admitted is None:
+        return None
+    decision = Decision(WITHDRAW, DONE, registry.actor, admitted.arn, reason)
+    if not dry_run:
+        append(trails[0], decision, history)
+    return Outcome(group, decision, dry_run=dry_run)
+
+
+def _nothing_runs(
+    registry: Registry,
+    endpoint: str,
+    standing: Standing | None,
+    promote: GateFile | None,
+    *,
+    reason: str,
+    dry_run: bool,
+) -> Ended:
+    """Do what is left of a start or an end that was cut off, or of an A/B whose endpoint is gone.
 
     Raises:
         InputError: nothing is.
 
     """
-    standing, about = case.standing, f"endpoint {case.standing.endpoint}"
-    serving = case.registry.version(standing.version).name if standing.version else "no version"
-    if standing.version and promote is None:
-        group = serving.partition("/")[0]
-        left = _behind(standing.endpoint)
-        outcome = stages.withdraw(
-            case.registry, group, reason=case.reason, left=left, dry_run=case.dry_run
+    found = lost(registry, endpoint, standing)
+    version = standing.version if standing else None
+    serving = registry.version(version).name if version else "no version"
+    group = found.group if found else serving.partition("/")[0] if version else None
+    about = f"endpoint {endpoint}"
+    if found and promote:
+        raise InputError(
+            f"{found.said}: there is nothing that could be given to the challenger; end it with "
+            "--roll-back, and then promote and deploy it, if it is still to be promoted"
         )
+    if group and promote is None:
+        why = f"{found.said}; {reason}" if found else reason
+        outcome = stages.withdraw(
+            registry, group, reason=why, left=behind(endpoint), dry_run=dry_run
+        ) or _put_down(registry, group, endpoint, reason=why, dry_run=dry_run)
+        if outcome and found and (standing is None or standing.name != found.design.former):
+            return Ended(endpoint, found.design, "ended", found.said, outcome, dry_run)
         if outcome:
             said = f"{about} serves {serving} alone"
-            return Ended(standing.endpoint, None, "rolled back", said, outcome, case.dry_run)
+            return Ended(endpoint, None, "rolled back", said, outcome, dry_run)
+    if standing is None:
+        raise InputError(f"{registry.region} has no endpoint {printable(endpoint)}")
     raise InputError(f"no A/B runs behind {about}: it serves {serving} alone")

@@ -36,7 +36,7 @@ import numpy as np
 from scipy import special
 
 from mims.errors import ServiceError
-from mims.governance.ab.sequential import BETS
+from mims.governance.ab.sequential import BETS, least, told
 from mims.registration.aws import asking
 from mims.text import listed
 
@@ -247,7 +247,7 @@ def failing_more(requests: NDArray[np.int64], failed: NDArray[np.int64], rise: f
         likely = np.minimum(rate + BETS * rise, _MOST_LIKELY)
         kept += _paid(special.logit(likely) - special.logit(rate), n0, n1, e0 + e1, e1)
         best = max(best, float(special.logsumexp(kept)) - math.log(len(BETS)))
-    return math.exp(-best)
+    return least(-best)
 
 
 def _paid(log_odds: NDArray[np.float64], n0: int, n1: int, errors: int, k: int) -> Any:
@@ -289,10 +289,10 @@ def _longest(slow: NDArray[np.bool_]) -> int:
 
 def _breaches(design: Design, found: Guardrails) -> Iterator[str]:
     if found.p <= ALPHA and found.rise >= design.error_rise:
-        told = [f"{f} of {n}" for f, n in zip(found.failed, found.requests, strict=True)]
+        counts = [f"{f} of {n}" for f, n in zip(found.failed, found.requests, strict=True)]
         yield (
-            f"errors: {told[1]} requests to the challenger failed, {told[0]} to the champion: "
-            f"{found.rise:+.2%}, where {design.error_rise:.2%} is allowed (p = {found.p:.2g})"
+            f"errors: {counts[1]} requests to the challenger failed, {counts[0]} to the champion: "
+            f"{found.rise:+.2%}, where {design.error_rise:.2%} is allowed ({told(found.p)})"
         )
     if found.slow >= RUNNING:
         yield (

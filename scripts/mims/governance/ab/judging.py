@@ -19,7 +19,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mims.governance.ab.sequential import Course, course, mismatch, paired
+from mims.governance.ab.sequential import Course, course, mismatch, paired, told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -134,11 +134,11 @@ def _decided(design: Design, followed: Course, records: int) -> tuple[str, str |
     p, difference, low, high = (float(one[-1]) for one in followed[1:])
     if p <= design.alpha and difference:
         better = (CHALLENGER_BETTER, CHALLENGER) if difference > 0 else (CHAMPION_BETTER, CHAMPION)
-        return *better, [f"p = {p:.2g}, at or below {design.alpha:g}"]
+        return *better, [f"{told(p)}, at or below {design.alpha:g}"]
     if -design.smallest <= low and high <= design.smallest:
         said = f"the difference is within ±{design.smallest:g}, the smallest that is worth finding"
         return NO_DIFFERENCE, None, [said]
-    known = f"p = {p:.2g}, above {design.alpha:g}"
+    known = f"{told(p)}, above {design.alpha:g}"
     if records >= design.most:
         return UNDECIDED, None, [f"{known}, and {design.most} records were to be enough"]
     return RUNNING, None, [known]
@@ -157,7 +157,7 @@ def _broken(design: Design, outcomes: Outcomes, split: float) -> str:
     return (
         f"the challenger was to get {design.share:.1%} of the requests, but has {captured[1]} of "
         f"{sum(captured)} captured and {scored[1]} of {sum(scored)} labelled records: "
-        f"p = {split:.2g}"
+        f"{told(split)}"
     )
 
 

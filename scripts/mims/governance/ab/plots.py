@@ -69,7 +69,7 @@ def p_value(seen: Look) -> Figure | None:
     course, alpha = seen.verdict.course, seen.design.alpha
     if len(course.records) < 2:
         return None
-    p = np.maximum(course.p, 1e-300)
+    p = course.p
     with plots.house():
         made, axes = plots.figure(_WIDE, _LOW)
         axes.axhline(alpha, color=plots.MARK, lw=1.4, ls=(0, (4, 3)))

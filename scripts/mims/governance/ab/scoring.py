@@ -12,6 +12,7 @@ import csv
 import io
 import json
 import math
+import re
 from typing import Any
 
 from mims.governance.ab.design import CORRECT, LABEL
@@ -23,15 +24,17 @@ _INSIDE = (
     *("predicted_label", "prediction", "label", "probabilities", "score"),
 )
 _DEEPEST = 10
+_WHOLE = re.compile(r"[+-]?[0-9]+")  # as it is written: scores are 0.0 and 1.0, or both whole
 
 
 def score(by: str, response: str, kind: str, label: str) -> float:
     """Score a response; `kind` says whether it is CSV or JSON.
 
     By `correct`, 1 where the prediction is the label, else 0: of several values the one that is no
-    number is the prediction, of several numbers the greatest's position, of one from 0 to 1 whether
-    it is 0.5 or more, if the label is 0 or 1. By `label`, the label. By `error`, how far the
-    prediction is from the label, below 0.
+    number is the prediction; of a whole number and a fraction, as in 1,0.93, the whole one, beside
+    which is its probability; of several other numbers the greatest's position; of one from 0 to 1
+    whether it is 0.5 or more, if the label is 0 or 1. By `label`, the label. By `error`, how far
+    the prediction is from the label, below 0.
 
     Raises:
         Refused: there is no such number.
@@ -106,6 +109,8 @@ def _is_correct(values: list[str], label: str) -> bool:
         raise Refused(f"has {len(names)} values that are no numbers: one is to be the prediction")
     if names:
         return names[0] == label
+    if code := _code(values):
+        return _number(code) == wanted
     if len(values) > 1:
         if not wanted.is_integer() or not 0 <= wanted < len(values):
             raise Refused(f"has {len(values)} values, and its label is no position of one")
@@ -117,6 +122,13 @@ def _is_correct(values: list[str], label: str) -> bool:
     if 0 <= predicted <= 1 and wanted in (0, 1):
         return (predicted >= 0.5) == bool(wanted)
     return predicted == wanted
+
+
+def _code(values: list[str]) -> str:
+    """The class of a class and its probability; "" where it is not one of two."""
+    whole = [value for value in values if _WHOLE.fullmatch(value)]
+    shares = [value for value in values if value not in whole and 0 <= _number(value) <= 1]
+    return whole[0] if len(whole) == len(shares) == 1 and len(values) == 2 else ""
 
 
 def _is_name(text: str) -> bool:

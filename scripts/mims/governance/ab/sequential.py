@@ -52,6 +52,9 @@ _GRID = 401  # points on which the density of what is undecided is kept
 _LARGEST = 10**9  # records: beyond it no plan goes
 _FIRST = 50  # records: mean and variance of so many are known before the first bet
 _BOLDEST = 1.0  # how far a bet goes from the split, in logits: one odd score is not to ruin it
+# A p-value below it is told as it: computers know no smaller numbers but 0, which none is.
+LEAST = 1e-300
+_TOLD = 10 * LEAST  # so that a p-value of several looks, a few times LEAST, is told of as a bound
 _PRIOR = 10.0  # standard deviations that one wants to find: a score's, before any is known
 
 
@@ -152,7 +155,7 @@ def _p(
 ) -> NDArray[np.float64]:
     """The smallest p-value up to each record: 1 over the most that the bets made of 1."""
     most = np.maximum.accumulate(_log_capital(slopes, challenger, share, smallest))
-    return np.exp(-np.maximum(most, 0.0))
+    return np.maximum(np.exp(-np.maximum(most, 0.0)), LEAST)
 
 
 def _log_capital(
@@ -268,4 +271,14 @@ def mismatch(counts: Sequence[int], shares: Sequence[float]) -> float:
         + (special.gammaln(prior + found) - special.gammaln(prior)).sum()
         - (found * np.log(expected)).sum()
     )
-    return math.exp(-max(float(log_ratio), 0.0))
+    return least(-max(float(log_ratio), 0.0))
+
+
+def least(log_p: float) -> float:
+    """A p-value by its logarithm; `LEAST` where it is below that."""
+    return max(math.exp(log_p), LEAST)
+
+
+def told(p: float) -> str:
+    """A p-value in words: never 0, which no p-value is."""
+    return f"p < {_TOLD:g}" if p < _TOLD else f"p = {p:.2g}"

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from mims.errors import InputError
 from mims.governance.ab import experiment, guardrails, judging, outcomes
-from mims.governance.ab.endpoint import look as stand
-from mims.governance.deploy import IN_SERVICE
+from mims.governance.ab.lost import running
+from mims.governance.endpoints import IN_SERVICE, check_seconds
 from mims.governance.everyday import instant
 from mims.governance.versions import PRODUCTION, STAGING
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from mims.governance.ab.guardrails import Guardrails
     from mims.governance.ab.judging import Verdict
     from mims.governance.ab.outcomes import Outcomes
-    from mims.governance.deploy import Patience
+    from mims.governance.endpoints import Patience
     from mims.governance.gates.file import GateFile
     from mims.governance.registry import Registry
     from mims.governance.versions import Version
@@ -48,6 +48,47 @@ class Look:
     verdict: Verdict
     at: datetime
 
+    @property
+    def over(self) -> list[str]:
+        """Why nothing can come of it any more, whatever it finds: then it is to be rolled back."""
+        champion, challenger = self.champion, self.challenger
+        found: list[str] = []
+        if challenger.stage == PRODUCTION:
+            return found
+        if (challenger.stage, challenger.approval) != (STAGING, "Approved"):
+            now = f"{challenger.approval}, in {challenger.stage},"
+            found.append(f"{challenger.name} is {now} by now, and can't be promoted: roll back")
+        if champion.stage != PRODUCTION:
+            found.append(f"{champion.name} is in {champion.stage} by now: roll back")
+        return found
+
+    @property
+    def promoted(self) -> bool:
+        """Whether somebody has promoted the challenger, and the endpoint still serves both."""
+        return self.challenger.stage == PRODUCTION
+
+    @property
+    def wins(self) -> bool:
+        """Whether the challenger is to have the endpoint."""
+        states = {judging.CHALLENGER_BETTER} | ({judging.RUNNING} if self.promoted else set())
+        return self.verdict.state in states and not self.over
+
+    @property
+    def ended(self) -> bool:
+        """Whether there is something to be done."""
+        return self.verdict.ended or bool(self.over) or self.promoted
+
+    @property
+    def advice(self) -> str:
+        """What to do."""
+        stop = f"mims-registry ab stop {self.design.endpoint}"
+        if self.promoted and self.wins:
+            return f"the challenger is in Production: give it all of the endpoint, {stop} --promote"
+        if self.promoted:
+            out = f"mims-registry rollback {self.challenger.group}"
+            return f"take the challenger out of Production, {out}, and roll back"
+        return f"roll back, {stop} --roll-back" if self.over else self.verdict.advice
+
 
 def status(registry: Registry, endpoint: str, period: int | None = None) -> Look:
     """Look at the A/B behind an endpoint.
@@ -59,7 +100,7 @@ def status(registry: Registry, endpoint: str, period: int | None = None) -> Look
         ServiceError: a service refused.
 
     """
-    standing = stand(registry, endpoint)
+    standing = running(registry, endpoint)
     design = standing.design
     if design is None:
         raise InputError(f"no A/B runs behind endpoint {endpoint}")
@@ -94,17 +135,11 @@ def _there(registry: Registry, endpoint: str, arn: str) -> Version:
 
 def _meanwhile(seen: Look) -> Iterator[str]:
     """What has become of the versions beside the A/B, where that is in its way."""
-    champion, challenger = seen.champion, seen.challenger
     if seen.standing.status != IN_SERVICE:
         yield f"endpoint {seen.design.endpoint} is {seen.standing.status}"
-    if challenger.stage == PRODUCTION:
-        yield f"{challenger.name} is in Production already: stop the A/B with --promote"
-        return
-    if champion.stage != PRODUCTION:
-        yield f"{champion.name} is in {champion.stage} by now: roll back"
-    if (challenger.stage, challenger.approval) != (STAGING, "Approved"):
-        now = f"{challenger.approval}, in {challenger.stage},"
-        yield f"{challenger.name} is {now} by now, and can't be promoted: roll back"
+    if seen.promoted:
+        yield f"{seen.challenger.name} is in Production already"
+    yield from seen.over
 
 
 def watch(
@@ -121,6 +156,9 @@ def watch(
 ) -> Iterator[tuple[Look, Ended | None]]:
     """Look again and again, until it is decided, and act; give each look, and the end.
 
+    What has nothing to come of it any more, as its challenger was rejected or another version went
+    to Production, is rolled back, too.
+
     `promote`: the gates through which a better challenger goes to Production; without them it is
     only told of. `every`: seconds between two looks; None looks once. `period`: as of `status`.
 
@@ -129,28 +167,29 @@ def watch(
         ServiceError: a service refused.
 
     """
+    check_seconds(every=every or 0)
     while True:
         seen = status(registry, endpoint, period)
-        better = seen.verdict.state == judging.CHALLENGER_BETTER
         ended = None
-        if seen.verdict.ended and (promote or not better):
+        if seen.ended and (promote or not seen.wins):
             ended = experiment.stop(
                 registry,
                 endpoint,
-                promote=promote if better else None,
-                reason=why(seen.verdict, reason),
+                promote=promote if seen.wins else None,
+                reason=why(seen, reason),
                 patience=patience,
                 dry_run=dry_run,
             )
         yield seen, ended
-        if seen.verdict.ended or every is None:
+        if seen.ended or every is None:
             return
         sleep(every)
 
 
-def why(verdict: Verdict, reason: str) -> str:
+def why(seen: Look, reason: str) -> str:
     """What the audit trail says of an end that nobody asked for by hand."""
-    return f"A/B, {verdict.state}: {'; '.join(verdict.reasons[:2])}; {reason}".rstrip("; ")
+    said = [*_meanwhile(seen), *seen.verdict.reasons][:2]
+    return f"A/B, {seen.verdict.state}: {'; '.join(said)}; {reason}".rstrip("; ")
 
 
 def report(seen: Look) -> dict[str, Any]:
@@ -173,10 +212,10 @@ def report(seen: Look) -> dict[str, Any]:
         "endpoint": design.endpoint,
         "status": seen.standing.status,
         "state": verdict.state,
-        "ended": verdict.ended,
+        "ended": seen.ended,
         "winner": verdict.winner,
         "reasons": [*_meanwhile(seen), *verdict.reasons],
-        "advice": verdict.advice,
+        "advice": seen.advice,
         **{
             role: {
                 "version": version.name,

@@ -13,6 +13,7 @@ from mims.governance.commands.shared import (
     as_change,
     as_read,
     gate_file,
+    reason,
     registry_of,
     taught,
     tell,
@@ -24,12 +25,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mims.governance.ab.experiment import Ended
-    from mims.governance.deploy import Patience
+    from mims.governance.endpoints import Patience
     from mims.governance.gates.file import GateFile
     from mims.governance.registry import Registry
 
 _endpoint = click.argument("endpoint")
-_why = click.option("--reason", required=True, help="why, for whoever reads the audit trail")
+_why = reason(required=True)
 _START = (
     "ab start fraud fraud/4 --gates fraud.yaml --smallest 0.02 --capture s3://seen "
     "--labels s3://truth --reason 'more data'"
@@ -45,7 +46,8 @@ _LOOK_KEYS = (
     "  better, no difference worth having, undecided at the end, guardrail, split broken),\n"
     "  ended (there is something to do), winner, reasons, advice, champion and challenger\n"
     "  (version, stage, variant, share, captured, scored, requests, failed, latency_ms),\n"
-    "  p, difference, low, high, split_p, errors_p, breaches, design, at"
+    "  p, difference, low, high, split_p, errors_p (of p-values 1e-300 stands for all that\n"
+    "  is less), breaches, design, at"
 )
 
 
@@ -89,8 +91,8 @@ def ab() -> None:
     type=click.Choice(["correct", "label", "error"]),
     default="correct",
     show_default=True,
-    help="correct: 1 where the prediction is the label, else 0; label: the label is the reward; "
-    "error: how far the prediction is from it",
+    help="correct: 1 where the prediction is the label, else 0 (of 1,0.93 the whole number is the "
+    "class); label: the label is the reward; error: how far the prediction is from it",
 )
 @click.option(
     "--traffic",
@@ -186,34 +188,36 @@ def status(endpoint: str, page: Path | None, period: int | None, **options: Any)
             "ab stop fraud --promote --gates fraud.yaml --reason 'better by 0.03'",
             "ab stop fraud --roll-back --reason 'complaints'",
         ],
-        "  endpoint, done (promoted, rolled back or refused), said, version, moves (version,\n"
-        "  from, to), verdicts (gate, passed, found, wanted, reason), dry_run",
+        "  endpoint, done (promoted, rolled back, refused, or ended: the endpoint was gone or\n"
+        "  had been given something else), said, version, moves (version, from, to), verdicts\n"
+        "  (gate, passed, found, wanted, reason), dry_run",
     )
 )
 @_endpoint
-@click.option("--promote", "end", flag_value="promote", help="the challenger gets everything")
-@click.option("--roll-back", "end", flag_value="roll back", help="the champion gets it back")
+@click.option("--promote", is_flag=True, help="the challenger gets everything")
+@click.option("--roll-back", is_flag=True, help="the champion gets it back")
 @gate_file("the group's gate file, for --promote")
 @_why
 @waits
 @as_change
-def stop(endpoint: str, end: str | None, gates: Path | None, reason: str, **options: Any) -> int:
+def stop(endpoint: str, promote: bool, gates: Path | None, reason: str, **options: Any) -> int:
     """End the A/B behind ENDPOINT, whatever it has found.
 
     --promote judges the challenger by the gates again, puts it into Production and gives it all of
     the endpoint; if the endpoint fails, the champion is back in Production. --roll-back gives the
-    endpoint its former configuration and the challenger its former approval. What was cut off is
-    completed by the same command.
+    endpoint its former configuration, with as many instances as it has by now, and the challenger
+    its former approval. An endpoint that was deleted, or that somebody has given something else, is
+    left so, and only the A/B is ended. What was cut off is completed by the same command.
     """
     from mims.governance.ab import experiment, text
 
-    if end is None:
+    if promote == options["roll_back"]:
         raise click.UsageError("say how it ends: --promote or --roll-back")
     registry = registry_of(options)
     ended = experiment.stop(
         registry,
         endpoint,
-        promote=_wanted(registry, endpoint, gates) if end == "promote" else None,
+        promote=_wanted(registry, endpoint, gates) if promote else None,
         reason=reason,
         patience=_patience(options),
         dry_run=options["dry_run"],
@@ -251,7 +255,8 @@ def watch(endpoint: str, better: bool, gates: Path | None, reason: str, **option
     """Look at the A/B behind ENDPOINT until it is decided, and act.
 
     A guardrail that is breached, records that get lost, a better champion, no difference or the
-    most records: it is rolled back. A better challenger is promoted through the gates with
+    most records: it is rolled back; so it is where the challenger was rejected or archived, or
+    another version went to Production. A better challenger is promoted through the gates with
     --promote; without, it is told of, and the A/B goes on.
     """
     from mims.governance.ab import text, watching
@@ -298,18 +303,18 @@ def _wanted(registry: Registry, endpoint: str, gates: Path | None) -> GateFile:
         InputError: no A/B runs there.
 
     """
-    from mims.governance.ab.endpoint import look
+    from mims.governance.ab.lost import running
 
     if gates is None:
         raise click.UsageError("--promote needs --gates: the challenger is judged by them again")
-    design = look(registry, endpoint).design
+    design = running(registry, endpoint).design
     if design is None:
         raise InputError(f"no A/B runs behind endpoint {endpoint}")
     return _gates(registry, gates, design.challenger)
 
 
 def _patience(options: dict[str, Any]) -> Patience:
-    from mims.governance.deploy import Patience
+    from mims.governance.endpoints import Patience
 
     return Patience(timeout=options["timeout"], between=options["poll"])
 

@@ -23,7 +23,12 @@ from mims.governance.commands.shared import as_change, registry_of, taught, tell
 @click.argument("name", metavar="VERSION")
 @click.option("--role", metavar="ARN", required=True, help="that the model runs with")
 @click.option("--instance-type", metavar="TYPE", help="else the first that the version supports")
-@click.option("--instances", type=click.IntRange(1), default=1, metavar="N", help="how many (1)")
+@click.option(
+    "--instances",
+    type=click.IntRange(1),
+    metavar="N",
+    help="how many; else as many as the endpoint has by now, or 1",
+)
 @click.option(
     "--capture",
     metavar="S3",
@@ -39,8 +44,9 @@ def deploy(endpoint: str, name: str, **options: Any) -> None:
     """
     from mims.errors import InputError
     from mims.governance.ab.endpoint import free
-    from mims.governance.deploy import Patience, Variant
+    from mims.governance.deploy import Variant, count_now
     from mims.governance.deploy import deploy as deployed
+    from mims.governance.endpoints import Patience
 
     registry = registry_of(options, name)
     version = registry.version(name)
@@ -48,13 +54,15 @@ def deploy(endpoint: str, name: str, **options: Any) -> None:
     if not kind:
         raise InputError(f"{version.name} names no instance type: give --instance-type")
     patience = Patience(timeout=options["timeout"], between=options["poll"])
+    former = free(registry, endpoint, patience)
+    role, capture, count = options["role"], options["capture"], options["instances"]
+    variant = Variant(version, kind)
+    count = count or count_now(registry.sagemaker, endpoint, variant, role, capture)
     made = deployed(
-        registry.sagemaker,
-        endpoint,
-        [Variant(version, kind, options["instances"])],
-        role=options["role"],
-        capture=options["capture"],
-        instead_of=free(registry, endpoint, patience),
+        *(registry.sagemaker, endpoint, [Variant(version, kind, count)]),
+        role=role,
+        capture=capture,
+        instead_of=former,
         patience=patience,
         dry_run=options["dry_run"],
     )
