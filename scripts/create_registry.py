@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 
-from mims.governance.command import main
+from mims.commands import registry
 
 if __name__ == "__main__":
-    sys.exit(main(["create-group", *sys.argv[1:]]))
+    sys.exit(registry(["create-group", *sys.argv[1:]]))

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sys
 
-from mims.pipeline.command import main
+from mims.commands import pipeline
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(pipeline())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 
-from mims.governance.command import main
+from mims.commands import registry
 
 if __name__ == "__main__":
-    sys.exit(main(["register", *sys.argv[1:]]))
+    sys.exit(registry(["register", *sys.argv[1:]]))

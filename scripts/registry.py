@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sys
 
-from mims.governance.command import main
+from mims.commands import registry
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(registry())

@@ -48,6 +48,19 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     return ByFile(config, log)
 
 
+if find_spec("hypothesis"):  # tests/sdk goes without
+    from hypothesis import HealthCheck, settings
+
+    # No test hangs on chance or on how quick the machine is; CI=true does the same in new versions.
+    settings.register_profile(
+        "steady",
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+    settings.load_profile("steady")
+
 SERVER = Path(__file__).parents[1] / "docker" / "aws" / "server.py"
 # What these need is in .venv-sdk alone: tests/run.sh.
 collect_ignore = [] if find_spec("sagemaker") else ["sdk"]
@@ -86,7 +99,18 @@ class LocalAws:
         `progression="manual", times=1` is one step a describe, `progression="immediate"` goes to
         the end at once, and `progression="time", seconds=3600` stays Pending.
         """
-        model = {"model_name": "sagemaker::model-package"}
+        with self._status("sagemaker::model-package", transition):
+            yield
+
+    @contextmanager
+    def endpoint_status(self, **transition: Any) -> Iterator[None]:
+        """Set how an endpoint's status moves on, in the same words."""
+        with self._status("sagemaker::endpoint", transition):
+            yield
+
+    @contextmanager
+    def _status(self, name: str, transition: dict[str, Any]) -> Iterator[None]:
+        model = {"model_name": name}
         self._post("state-manager/set-transition", {**model, "transition": transition})
         try:
             yield

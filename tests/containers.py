@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from mims.contracts import Contract
 
-_PATIENCE = 120  # seconds that a container of these tests may take
+_PATIENCE = 300  # seconds that a container of these tests may take
 # A container that can do as little as one can.
 LOCKED_UP: dict[str, Any] = {
     "network_mode": "none",

@@ -23,7 +23,7 @@ import pytest
 from archives import Seen, listing
 
 SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
-_PATIENCE = 5  # seconds after which a run hangs
+_PATIENCE = 60  # seconds after which a run hangs
 FINISHED = {"model.tar.gz", "manifest.json", "payload.tar.gz", "metadata.json"}
 
 Files = Mapping[str, Optional[Union[str, bytes]]]

@@ -10,7 +10,6 @@ from __future__ import annotations
 import inspect
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,8 @@ import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from chain import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,9 +80,7 @@ class MlflowServer:
 def mlflow_server(folder: Path) -> Iterator[MlflowServer]:
     """Run a server of one's own on a free port, its database in the folder."""
     python = mlflow_python()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     log = folder / "log"
     command = [
         *(python, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)),

@@ -6,7 +6,9 @@ import json
 import logging
 import os
 import signal
+import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
     from conftest import LocalAws
 
+SCRIPTS = Path(__file__).parents[1] / "scripts"
 REPORT = "a bug in mims"
 
 
@@ -88,6 +91,32 @@ def test_how_it_ends(
         assert REPORT in err.splitlines()[-1]
     else:
         assert err == told
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no full disk here")
+def test_results_that_find_no_room_are_told() -> None:
+    """And whoever has read enough of them is no bug either."""
+    code = (
+        "import click, sys; from mims import console;"
+        "cli = click.Command('many', callback=lambda: [console.answer(False, {}, 'x' * 99)"
+        " for _ in range(9999)]);"
+        "sys.exit(console.run(cli, [], 'many', extra='test'))"
+    )
+    command = [sys.executable, "-c", code]
+    environ = {**os.environ, "PYTHONPATH": str(SCRIPTS)}
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, env=environ, text=True, check=False
+        )
+    told = "error: cannot write results to stdout: No space left on device\n"
+    assert (done.returncode, done.stderr) == (EXIT_INPUT, told)
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environ
+    ) as ended:
+        assert ended.stdout
+        ended.stdout.close()
+        assert ended.stderr
+        assert ended.stderr.read() == b""
 
 
 def test_it_leaves_nothing_behind(capsys: pytest.CaptureFixture[str]) -> None:

@@ -237,6 +237,41 @@ def test_throttling_is_waited_out_and_refusals_are_told(
     assert "Traceback" not in text
 
 
+def test_a_group_that_is_no_name_is_told(complaint: Any, aws: LocalAws) -> None:
+    """As an unset variable leaves it."""
+    for arguments in (
+        ("list", ""),
+        ("show", ""),
+        ("show", "/3"),
+        ("history", ""),
+        ("tag", "", "a=b"),
+    ):
+        assert "no group is named" in complaint(*arguments)
+    del aws
+
+
+def test_a_first_sentence_is_not_cut_short(said: Any) -> None:
+    assert "..." not in said("--help").partition("Look:")[2]
+
+
+def test_what_is_no_digest_is_told_before_anything_is_asked(
+    complaint: Any, asked: list[str]
+) -> None:
+    line = ("register", "--artifact", LATEST, "--sha256", "sha256:0")
+    assert "is no SHA-256: 64 digits" in complaint(*line, code=EXIT_USAGE)
+    assert asked == []
+
+
+def test_an_aws_profile_that_is_not_there_is_told(
+    complaint: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    for line in (("list",), ("list", "--region", REGION)):
+        assert "The config profile (nobody) could not be found" in complaint(
+            *line, code=EXIT_SERVICE
+        )
+
+
 def test_what_is_not_there_is_told(said: Any, complaint: Any, registered: str) -> None:
     assert f"did you mean {GROUP}?" in complaint("list", GROUP + "s")
     assert "has no version number 7" in complaint("show", f"{GROUP}/7")
@@ -253,8 +288,10 @@ def test_an_arn_tells_the_region(
 ) -> None:
     listing = sagemaker.list_model_packages(ModelPackageGroupName=GROUP)
     arn = listing["ModelPackageSummaryList"][0]["ModelPackageArn"]
+    group = sagemaker.describe_model_package_group(ModelPackageGroupName=GROUP)
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     assert GROUP in said("show", arn)
+    assert f"{GROUP}/2" in said("list", group["ModelPackageGroupArn"])
     assert GROUP not in said("list")
     assert GROUP in said("list", "--region", REGION)
     del registered

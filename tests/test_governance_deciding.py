@@ -14,6 +14,7 @@ from governance_versions import JOB, OTHER, REGION, REPORTS, register_version
 from mims.errors import EXIT_DONE, EXIT_INPUT, EXIT_USAGE
 from mims.governance.command import main
 from mims.governance.registry import Registry
+from patience import looks
 
 if TYPE_CHECKING:
     from conftest import LocalAws
@@ -71,6 +72,7 @@ def test_what_only_looks_never_writes(
         ("card", "save", name, "--gates", gates, "--dry-run"),
         ("lineage", "show", name),
         ("lineage", "show", name, "--svg"),
+        ("lineage", "show", name, "--json"),
         ("lineage", "record", name, "--data", "s3://data/2026/", "--dry-run"),
         ("promote", name, "--gates", gates, "--dry-run"),
         ("approve", name, "--reason", "good", "--dry-run"),
@@ -110,7 +112,20 @@ def test_without_a_gate_file_it_says_where_one_is_looked_for(
     version: Version, said: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert f"{version.group}.yaml" in said("promote", version.name, code=EXIT_INPUT)
+    told = said("promote", version.name, code=EXIT_INPUT)
+    assert told == f"error: no gate file: give --gates FILE, or write {version.group}.yaml here\n"
+
+
+@pytest.mark.parametrize("reason", ["", " ", "\udcff"])
+@pytest.mark.parametrize("action", ["approve", "reject", "archive", "rollback"])
+def test_a_reason_says_something(action: str, reason: str, said: Any) -> None:
+    told = said(action, "fraud", "--reason", reason, code=EXIT_USAGE)
+    assert "'--reason': is empty: say why" in told or "'--reason': must be UTF-8" in told
+
+
+def test_a_rollback_is_a_groups(said: Any) -> None:
+    told = said("rollback", "fraud/1", "--reason", "worse", code=EXIT_USAGE)
+    assert "fraud/1 is no group" in told
 
 
 def test_a_broken_link_of_the_trail_is_named(version: Version, said: Any) -> None:
@@ -145,6 +160,15 @@ def test_lineage_is_recorded_and_shown(version: Version, said: Any, tmp_path: Pa
     picture = tmp_path / "lineage.svg"
     said("lineage", "show", version.name, "--svg", "--out", str(picture))
     assert picture.read_text(encoding="utf-8").startswith("<svg")
+    told = json.loads(
+        said("lineage", "show", version.name, "--svg", "--out", str(picture), "--json")
+    )
+    assert {"DataSet", "Code"} < {node["kind"] for node in told["nodes"]}
+    assert (told["file"], told["bytes"]) == (str(picture), picture.stat().st_size)
+    told = json.loads(said("lineage", "show", version.name, "--svg", "--json"))
+    assert told["svg"].startswith("<svg")
+    again = ("lineage", "record", version.name, "--commit", "8d3fd7a", "--json")
+    assert not any(part["new"] for part in json.loads(said(*again))["nodes"])
 
 
 def test_the_approval_pipeline_from_the_command_line(
@@ -164,7 +188,7 @@ def test_the_approval_pipeline_from_the_command_line(
     assert "would be started: refused: metrics.auc: 0.93 is less than 0.99" in told
     execution = said(*start, gates).strip()
     waiting = ""
-    for _ in range(200):
+    for _ in looks():
         waiting = said("pipeline", "waiting", version.group)
         if version.name in waiting:
             break

@@ -12,7 +12,7 @@ import pytest
 from faults import denied, lost_answer, throttled, truncated
 from governance_versions import JOB, OPERATOR, REGION, REPORTS, register_version
 from mims.errors import InputError, ServiceError
-from mims.governance import everyday
+from mims.governance import everyday, texts
 from mims.governance.decisions import BEGUN, DONE, PROMOTE, REJECT, Decision, Step
 from mims.governance.download import download
 from mims.governance.enter import Sources, register
@@ -21,6 +21,7 @@ from mims.governance.tags import OWN, create_group, tag
 from mims.governance.versions import Version
 from mims.registration.audit import canonical
 from mims.registration.parts import SMALLEST
+from patience import looks
 from registration_inputs import GROUP, PACKAGE, archive, digests
 from registration_runs import make_buckets
 
@@ -110,7 +111,7 @@ def test_a_version_of_another_tool_is_shown_as_far_as_it_goes(
     registry: Registry, sagemaker: SageMakerClient
 ) -> None:
     arn = foreign(sagemaker)
-    for _ in range(100):
+    for _ in looks():
         shown = everyday.show(registry.version(arn))
         if shown["status"] == "Failed":
             break
@@ -129,6 +130,8 @@ WRONG_CARDS = [
     "{",
     '{"evaluation_details": [{"metric_groups": [{}]}]}',
     '{"evaluation_details": 3}',
+    '{"evaluation_details": [{"metric_groups": [{"metric_data": [{"type": "number"}]}]}]}',
+    "[" * 100_000,
 ]
 
 
@@ -138,6 +141,29 @@ def test_a_card_that_is_none_is_told(content: str) -> None:
     card = {"ModelCardContent": content, "ModelCardStatus": "Draft"}
     with pytest.raises(InputError, match="fraud/1: its card is not of AWS's schema"):
         everyday.card_metrics(Version.of({"ModelPackageArn": arn, "ModelCard": card}))
+
+
+def test_an_odd_version_hides_no_other(proxy: Faults, tmp_path: Path) -> None:
+    odd, well = (register_version(tmp_path / name) for name in ("1", "2"))
+
+    def without_data(exchange: Any) -> None:
+        status, headers, body = exchange.carry_out()
+        if f'"{odd.arn}"'.encode() in body:
+            body = body.replace(b"metric_data", b"metric_dota")
+        exchange.answer(status, [*headers, ("Content-Length", str(len(body)))], body)
+
+    proxy.on("DescribeModelPackage", without_data)
+    registry = Registry(REGION)
+    second, first = everyday.versions(registry, GROUP)
+    assert (second["version"], second["problem"]) == (well.name, None)
+    assert second["metrics"]
+    assert (first["version"], first["stage"], first["metrics"]) == (odd.name, "Development", {})
+    problem = f"{odd.name}: its card is not of AWS's schema: KeyError('metric_data')"
+    assert first["problem"] == problem
+    assert problem in texts.versions([second, first])
+    shown = everyday.show(registry.version(odd.name))
+    assert shown["properties"]["workflow_execution_id"] == "wf-1"
+    assert problem in texts.version(shown)
 
 
 # History

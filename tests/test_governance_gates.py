@@ -63,7 +63,7 @@ def judged(text: str, evidence: Evidence) -> Verdict:
         ("between: [1, 1]", {"auc": 1}, True, ""),
         ("at_least: 0", {"auc": {"value": 1, "standard_deviation": "NaN"}}, True, ""),
         # bad input: missing, NaN, no number
-        ("at_least: 0", {"aux": 1}, False, "fraud/9 has no metric 'auc'; did you mean aux?"),
+        ("at_least: 0", {"aux": 1}, False, "fraud/9 has no metric 'auc': did you mean aux?"),
         ("at_least: 0", {"f1": 1}, False, "fraud/9 has no metric 'auc': it has f1"),
         ("at_least: 0", {}, False, "fraud/9 has no metric 'auc': the report has none"),
         ("at_least: 0", {"auc": "NaN"}, False, "fraud/9's auc is 'NaN': no finite number"),

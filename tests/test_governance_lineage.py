@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from mims.governance.lineage import reading as lineage_read
 from mims.governance.lineage.lineage import graph, record
 from mims.governance.lineage.parts import Edge, Graph, Node
 from mims.governance.lineage.reading import SHOWN
-from mims.governance.lineage.text import as_svg, as_text, made_text
+from mims.governance.lineage.text import as_data, as_svg, as_text, made_data, made_text
 from mims.governance.registry import Registry
 from mims.governance.versions import File, Version
 
@@ -345,6 +346,15 @@ def test_all_that_is_wrong_is_said_together(registry: Registry, version: Version
         record(registry, version, commit="main")
 
 
+@pytest.mark.parametrize("name", ["commit", "repository", "training_job", "endpoint"])
+def test_what_is_named_by_an_unset_variable_is_told(
+    registry: Registry, version: Version, name: str
+) -> None:
+    empty: Any = {name: ""}
+    with pytest.raises(InputError, match=f"{name.replace('_', ' ')}: is empty: name one"):
+        record(registry, version, **empty)
+
+
 def test_who_may_not_write_is_told(proxy: Faults, tmp_path: Path) -> None:
     version, registry = register_version(tmp_path / "1"), Registry(REGION)
     proxy.on("CreateArtifact", denied("sagemaker:CreateArtifact"))
@@ -486,7 +496,55 @@ def test_where_neither_can_be_asked_both_are_told(proxy: Faults, tmp_path: Path)
         graph(registry, version)
 
 
-# Text and picture
+# Data, text and picture
+
+
+def test_the_data_is_the_graph(registry: Registry, version: Version) -> None:
+    record(registry, version, **TOLD)
+    found = graph(registry, version)
+    data = json.loads(json.dumps(as_data(found)))
+    nodes = {node["id"]: node for node in data["nodes"]}
+    assert nodes[0]["name"] == data["version"] == version.name
+    assert nodes[0]["uri"] == version.arn
+    words = {
+        f"{nodes[e['source']]['kind']} {nodes[e['source']]['name']} {e['kind']} "
+        f"{nodes[e['destination']]['kind']}"
+        for e in data["edges"]
+    }
+    assert words == told(found)
+    by_kind = {node["kind"]: node for node in data["nodes"]}
+    assert by_kind["Parameters"]["properties"]["eta"] == "0.3"
+    assert by_kind["DataSet"]["sha256"] == SHA256
+    assert by_kind["ModelRegistration"]["entity"] == "Action"
+    assert all(
+        node["arn"].startswith(f"{ACCOUNT}:{node['entity'].lower()}/") for node in data["nodes"]
+    )
+    assert (data["origin"], data["left_out"], data["more"]) == (found.origin, 0, False)
+
+
+def test_the_audit_trails_data_has_no_lineage_arns(registry: Registry, version: Version) -> None:
+    data = as_data(graph(registry, version))
+    assert {node["arn"] for node in data["nodes"]} == {None}
+    assert len(data["edges"]) == 8
+
+
+def test_what_was_recorded_as_data(registry: Registry, version: Version) -> None:
+    record(registry, version)
+    data = made_data(record(registry, version, data=[DATA], dry_run=True))
+    (new,) = (node for node in data["nodes"] if node["new"])
+    assert (new["kind"], new["uri"]) == ("DataSet", DATA)
+    (edge,) = (edge for edge in data["edges"] if edge["new"])
+    assert (edge["source"], edge["kind"]) == (new["id"], "ContributedTo")
+
+
+def test_a_circle_is_data_too() -> None:
+    first, second = (Node("Artifact", "DataSet", f"s3://b/{n}", str(n)) for n in range(2))
+    edges = (Edge(first, second, "DerivedFrom"), Edge(second, first, ""))
+    data = as_data(Graph(first, edges, edges, "hand"))
+    assert [(e["source"], e["destination"], e["kind"]) for e in data["edges"]] == [
+        (0, 1, "DerivedFrom"),
+        (1, 0, None),
+    ]
 
 
 def test_the_text_is_two_trees(registry: Registry, version: Version) -> None:

@@ -306,7 +306,7 @@ def stop_at(
             proxy.on(operation, stop, times=1, region=region)
         started.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True))
         try:  # far below the two minutes that SageMaker leaves a job to end in
-            said = started[0].communicate(timeout=30)[0]
+            said = started[0].communicate(timeout=60)[0]
         except subprocess.TimeoutExpired:
             started[0].send_signal(signal.SIGABRT)  # it tells where it hangs
             started[0].communicate()

@@ -134,7 +134,7 @@ def test_an_answer_slower_than_we_wait_is_asked_for_again(
 ) -> None:
     del storage  # it waits a minute
     patient = aws_module._CONFIG  # noqa: SLF001
-    monkeypatch.setattr(aws_module, "_CONFIG", patient.merge(Config(read_timeout=0.3)))
+    monkeypatch.setattr(aws_module, "_CONFIG", patient.merge(Config(read_timeout=1)))
     proxy.on("HeadObject", slow(60))
     with pytest.raises(ServiceError, match=r"HeadObject in us-west-2 for s3://.*Read timeout"):
         Storage(REGION).store(large, content_address("mims-models", "fraud", large), ignore)

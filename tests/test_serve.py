@@ -61,7 +61,7 @@ class Served:
         self, method: str, path: str, body: str | bytes | None = None, **headers: str
     ) -> tuple[int, str, str]:
         """Status, content type and text of an answer."""
-        connection = HTTPConnection(self.address, timeout=30)
+        connection = HTTPConnection(self.address, timeout=60)
         try:
             names = {name.replace("_", "-"): value for name, value in headers.items()}
             connection.request(method, path, body, names)
@@ -116,7 +116,7 @@ def refused(package: Path, *options: str, **environ: str) -> str:
         command(package, *options),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         env={**os.environ, "TMPDIR": str(scratch), **environ},
         check=False,
     )
@@ -317,7 +317,7 @@ def test_a_signal_ends_it_and_leaves_nothing(tmp_path: Path, signum: signal.Sign
     with serving(package) as server:
         assert len(list((tmp_path / "scratch").iterdir())) == 1
         server.process.send_signal(signum)
-        assert server.process.wait(30) == 0
+        assert server.process.wait(60) == 0
     assert list((tmp_path / "scratch").iterdir()) == []
 
 
@@ -341,12 +341,13 @@ def test_a_request_under_way_is_answered_before_the_end(tmp_path: Path) -> None:
         client = Thread(target=lambda: answers.append(server.invoke(json.dumps(str(tmp_path)))))
         client.start()
         while not (tmp_path / "under-way").exists():
+            assert client.is_alive(), server.log
             time.sleep(0.01)
         server.process.terminate()
         with pytest.raises(ConnectionError):  # it takes no more requests
             ping_for_ever(server)
         (tmp_path / "go").touch()
-        client.join(30)
+        client.join(60)
     assert answers == [(200, '"answered"')]
 
 
@@ -419,7 +420,7 @@ def test_output_fn_may_choose_the_content_type_but_must_give_text_or_bytes(tmp_p
         "def output_fn(p, accept): return (b'\\x89PNG', 'image/png') if p else ['a list']\n"
     )
     with serving(write_archive(tmp_path / "model.tar.gz", {"code/inference.py": code})) as server:
-        connection = HTTPConnection(server.address, timeout=30)
+        connection = HTTPConnection(server.address, timeout=60)
         connection.request("POST", "/invocations", "1")
         answer = connection.getresponse()
         assert (answer.headers["Content-Type"], answer.read()) == ("image/png", b"\x89PNG")

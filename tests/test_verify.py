@@ -8,7 +8,6 @@ import re
 import subprocess
 import sys
 import tarfile
-import time
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -18,6 +17,7 @@ import sample_model
 from mims_verification.answers import Answer
 from mims_verification.errors import VerificationError
 from mims_verification.samples import read_samples
+from patience import looks
 from sample_model import DOCKER, package_sample, write_archive
 
 if TYPE_CHECKING:
@@ -105,12 +105,10 @@ def register(
         },
         **optional,
     )["ModelPackageArn"]
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
+    for _ in looks():
         found = sagemaker.describe_model_package(ModelPackageName=arn)
         if found["ModelPackageStatus"] == "Completed":
             return arn
-        time.sleep(0.05)
     raise TimeoutError(arn)
 
 

@@ -16,7 +16,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -26,6 +25,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import uuid4
 
+from patience import looks
 from sample_model import DOCKER
 
 if TYPE_CHECKING:
@@ -177,11 +177,10 @@ def deploy(
 
 def settled(sagemaker: SageMakerClient, endpoint: str) -> Any:
     """Wait until an endpoint is where it goes; give its description."""
-    for _ in range(500):
+    for _ in looks():
         found = sagemaker.describe_endpoint(EndpointName=endpoint)
         if not found["EndpointStatus"].endswith("ing"):
             return found
-        time.sleep(0.01)
     raise AssertionError(found)
 
 

@@ -22,11 +22,12 @@ from mims import __version__
 from mims.errors import (
     EXIT_BUG,
     EXIT_DONE,
-    EXIT_INPUT,
     EXIT_USAGE,
     InputError,
     MimsError,
+    ServiceError,
     Stopped,
+    packages_of,
 )
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def run(cli: click.Command, argv: Sequence[str] | None, prog_name: str, extra: s
     handler = _Stderr(logging.WARNING)
     log.addHandler(handler)
     try:
-        with _stops():
+        with _stops(), packages_of(extra):
             arguments = None if argv is None else [*argv]
             code = cli.main(arguments, prog_name=prog_name, standalone_mode=False)
     except Stopped as stop:
@@ -54,10 +55,7 @@ def run(cli: click.Command, argv: Sequence[str] | None, prog_name: str, extra: s
     except MimsError as error:
         say(f"error: {error}")
         return error.exit_code
-    except Exception as error:  # noqa: BLE001 - the boundary
-        if isinstance(error, ModuleNotFoundError) and not str(error.name).startswith("mims"):
-            say(f"error: Python lacks {error.name}: pip install '.[{extra}]'")
-            return EXIT_INPUT
+    except Exception:  # noqa: BLE001 - the boundary
         traceback.print_exc()
         say(f"a bug in mims {__version__}: please report it with this traceback")
         return EXIT_BUG
@@ -92,8 +90,18 @@ def say(text: str) -> None:
 
 
 def answer(as_json: bool, report: Mapping[str, Any], text: str) -> None:
-    """Print a result: for programs the report, as one line of JSON; for people the text."""
-    click.echo(json.dumps(report) if as_json else text)
+    """Print a result: for programs the report, as one line of JSON; for people the text.
+
+    Raises:
+        InputError: stdout takes no more: the disk behind it is full.
+
+    """
+    try:
+        click.echo(json.dumps(report) if as_json else text)
+    except BrokenPipeError:  # who reads has enough: click ends quietly
+        raise
+    except OSError as error:
+        raise InputError(f"cannot write results to stdout: {error.strerror or error}") from error
 
 
 # Options
@@ -132,13 +140,19 @@ def region_of(given: str | None, arn: str = "") -> str:
 
     Raises:
         InputError: none of them does.
+        ServiceError: the AWS profile that the environment names is not there.
 
     """
     import boto3.session
+    from botocore.exceptions import BotoCoreError
 
     parts = arn.split(":")
     in_arn = parts[3] if arn.startswith("arn:") and len(parts) > 3 else None
-    found = given or in_arn or os.environ.get("AWS_REGION") or boto3.session.Session().region_name
+    found = given or in_arn or os.environ.get("AWS_REGION")
+    try:
+        found = found or boto3.session.Session().region_name
+    except BotoCoreError as error:
+        raise ServiceError(f"AWS's configuration: {error}") from error
     if not found:
         raise InputError("no region: give --region, or set AWS_REGION")
     return found

@@ -64,6 +64,22 @@ class Stopped(BaseException):
         return EXIT_SIGNAL + self.signum
 
 
+@contextmanager
+def packages_of(extra: str) -> Iterator[None]:
+    """Report a package that is missing inside as what pip installs it by; one of ours is a bug.
+
+    Raises:
+        InputError: a package is missing.
+
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if str(error.name).partition(".")[0] == "mims":
+            raise
+        raise InputError(f"Python lacks {error.name}: pip install '.[{extra}]'") from error
+
+
 class Problems:
     """Gathers what is wrong from several checks, to raise it as one `InputError`.
 

@@ -46,8 +46,8 @@ COLUMNS = (
     *("Delta 13 C (o/oo)", "Species", "Island", "Sex", "Clutch Completion"),
 )
 HEAVY = 4000  # grams
-_PATIENCE = 60.0  # seconds until a model is loaded
-_WHY = ("--reason", "retrained", "--poll", "0.05", "--timeout", "10")
+_PATIENCE = 300.0  # seconds until a model is loaded
+_WHY = ("--reason", "retrained", "--poll", "0.05", "--timeout", "60")
 
 
 class Hosts(NamedTuple):

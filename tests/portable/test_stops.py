@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 KILL, TERM, INT = signal.SIGKILL, signal.SIGTERM, signal.SIGINT
 SLOW = {"COMPRESSION_LEVEL": "9"}
 SIZE = 16_000_000  # takes a while at that level
-_PATIENCE = 20  # seconds after which a stopped job hangs
+_PATIENCE = 60  # seconds after which a stopped job hangs
 MOMENTS = str(Path(__file__).resolve().parents[1] / "moments.py")
 ARCHIVES = {"mims_package.py": "model.tar.gz", "mims_payload.py": "payload.tar.gz"}
 HYPERPARAMETERS = b'{"tab_field_list": ["age"], "text_name": "note"}'

@@ -8,6 +8,7 @@ registration was given is read when it is asked for its status, as late as a rea
 from __future__ import annotations
 
 import json
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -21,14 +22,16 @@ if TYPE_CHECKING:
 
 INVENTORY = "mims-inventory"
 UNDER_WAY = 1  # how many times a registration is IN_PROGRESS before it ends
-_ONE_ATTEMPT = Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=5)
+_ONE_ATTEMPT = Config(retries={"total_max_attempts": 1})
+_ALONE = Lock()  # boto3's default session makes one client at a time
 
 
 class SandboxSession:
     """A session with the account's own credentials."""
 
     def __init__(self) -> None:
-        self._s3 = boto3.client("s3", config=_ONE_ATTEMPT)
+        with _ALONE:
+            self._s3 = boto3.client("s3", config=_ONE_ATTEMPT)
 
     def upload_file(self, path: str, s3_location: str) -> None:
         """Put a file at an s3:// place."""

@@ -27,6 +27,7 @@ from mims.governance.commands.shared import EXIT_CODES, NAME
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_WHOLE = 200  # characters: a first sentence is not cut short
 _EPILOG = f"""\b
 A version is written as
   fraud/3             the third of group fraud
@@ -68,7 +69,7 @@ class _Sections(click.Group):
         """Write the sections."""
         for title, commands in _SECTIONS.items():
             with formatter.section(title):
-                formatter.write_dl([(str(c.name), c.get_short_help_str(80)) for c in commands])
+                formatter.write_dl([(str(c.name), c.get_short_help_str(_WHOLE)) for c in commands])
 
 
 @click.group(

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 MODEL = "model.tar.gz"
 CHUNK = 1 << 20  # bytes
-_GONE = {"404", "NoSuchBucket", "NoSuchKey"}
+_GONE = {"404", "NoSuchBucket", "NoSuchKey", "NotFound"}
 
 
 def files(version: Version) -> dict[str, File]:
@@ -169,7 +169,9 @@ def location(uri: str) -> Location:
     """
     at = Location.read(uri)
     if at is None or not at.key or at.key.endswith("/"):
-        raise InputError(f"{printable(uri)}: must be an object's S3 path, s3://bucket/key")
+        raise InputError(
+            f"{printable(uri) or 'no path'}: must be an object's S3 path, s3://bucket/key"
+        )
     return at
 
 

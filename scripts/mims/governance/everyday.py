@@ -49,7 +49,12 @@ def versions(registry: Registry, group: str, limit: int | None = None) -> Iterat
 
 
 def summary(version: Version) -> dict[str, Any]:
-    """What a list tells of a version."""
+    """What a list tells of a version; one whose card is odd says so, and hides no other."""
+    metrics, problem = {}, None
+    try:
+        metrics = card_metrics(version)
+    except InputError as error:
+        problem = str(error)
     return {
         "version": version.name,
         "arn": version.arn,
@@ -58,7 +63,8 @@ def summary(version: Version) -> dict[str, Any]:
         "status": version.status,
         "created": instant(version.created) if version.created else None,
         "model_owner": version.properties.get("model_owner"),
-        "metrics": card_metrics(version),
+        "metrics": metrics,
+        "problem": problem,
     }
 
 
@@ -85,7 +91,12 @@ _NO_METRICS = {"version", "item_count"}  # of Model Monitor's reports themselves
 
 
 def card_metrics(version: Version) -> dict[str, float]:
-    """The numbers on a version's card, which needs no further request; {} where there are none."""
+    """The numbers on a version's card, which needs no further request; {} where there are none.
+
+    Raises:
+        InputError: the card is not of AWS's schema.
+
+    """
     try:
         card = json.loads(version.described.get("ModelCard", {}).get("ModelCardContent", "{}"))
         data = [
@@ -101,8 +112,10 @@ def card_metrics(version: Version) -> dict[str, float]:
             and math.isfinite(metric["value"])
             and metric["name"] not in _NO_METRICS
         }
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
-        raise InputError(f"{version.name}: its card is not of AWS's schema: {error}") from error
+    except (
+        *(ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError),
+    ) as error:
+        raise InputError(f"{version.name}: its card is not of AWS's schema: {error!r}") from error
 
 
 def history(registry: Registry, name: str) -> list[dict[str, Any]]:

@@ -82,6 +82,8 @@ class Registry:
             InputError: there is none of that name.
 
         """
+        if not name:
+            raise InputError("no group is named: give a group, group/number or group/stage")
         try:
             with asking("DescribeModelPackageGroup", self.region, name):
                 return self.sagemaker.describe_model_package_group(ModelPackageGroupName=name)

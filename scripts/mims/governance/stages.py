@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from mims.errors import InputError
+from mims.governance.approval.trail import settled
 from mims.governance.decisions import (
     ADMIT,
     APPROVE,
@@ -39,6 +40,7 @@ from mims.governance.versions import ARCHIVED, DEVELOPMENT, PRODUCTION, STAGING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from mims.governance.decisions import Step
     from mims.governance.gates.file import GateFile
     from mims.governance.gates.judging import Verdict
     from mims.governance.registry import Registry
@@ -76,21 +78,13 @@ def promote(
     target = _target(version, to)
     if tried and version.arn not in [one.arn for one in desk.history.admitted()]:
         raise InputError(f"{version.name} was withdrawn from the A/B: roll it back")
-    verdicts = _judge(desk, version, gate_file, target)
     leaves = desk.serving if target == PRODUCTION else []
-    decision = Decision(
-        action=PROMOTE,
-        phase=BEGUN if all(verdict.passed for verdict in verdicts) else REFUSED,
-        actor=registry.actor,
-        arn=version.arn,
-        reason=reason,
-        steps=(
-            step_of(version, target, "Approved" if target == PRODUCTION else None),
-            *(step_of(old, ARCHIVED) for old in leaves),
-        ),
-        verdicts=tuple(verdict._asdict() for verdict in verdicts),
-        gates_sha256=gate_file.sha256,
+    steps = (
+        step_of(version, target, "Approved" if target == PRODUCTION else None),
+        *(step_of(old, ARCHIVED) for old in leaves),
     )
+    verdicts = _judge(desk, version, gate_file, target)
+    decision = _judged(desk, PROMOTE, steps, verdicts, gate_file, reason=reason)
     return decide(desk, decision, verdicts, dry_run=dry_run)
 
 
@@ -110,17 +104,11 @@ def rollback(registry: Registry, group: str, *, reason: str, dry_run: bool = Fal
     if current is None:
         raise InputError(f"group {desk.group} has no version in Production to roll back from")
     former = _replaced_by(desk, current)
-    decision = Decision(
-        action=ROLLBACK,
-        phase=BEGUN,
-        actor=registry.actor,
-        arn=former.arn,
-        reason=reason,
-        steps=(
-            step_of(former, PRODUCTION, "Approved"),
-            *(step_of(version, ARCHIVED) for version in desk.serving),
-        ),
+    steps = (
+        step_of(former, PRODUCTION, "Approved"),
+        *(step_of(version, ARCHIVED) for version in desk.serving),
     )
+    decision = Decision(ROLLBACK, BEGUN, registry.actor, former.arn, reason, steps)
     return decide(desk, decision, (), dry_run=dry_run)
 
 
@@ -144,14 +132,8 @@ def archive(registry: Registry, name: str, *, reason: str, dry_run: bool = False
             f"{version.name} can't be archived: no other version of the group is in Production; "
             "promote one first"
         )
-    decision = Decision(
-        action=ARCHIVE,
-        phase=BEGUN,
-        actor=registry.actor,
-        arn=version.arn,
-        reason=reason,
-        steps=(step_of(version, ARCHIVED),),
-    )
+    steps = (step_of(version, ARCHIVED),)
+    decision = Decision(ARCHIVE, BEGUN, registry.actor, version.arn, reason, steps)
     return decide(desk, decision, (), dry_run=dry_run)
 
 
@@ -216,17 +198,9 @@ def admit(
         )
     _target(version, PRODUCTION)
     _check_free(desk, version)
+    steps = (step_of(version, STAGING, "Approved"),)
     verdicts = _judge(desk, version, gate_file, PRODUCTION)
-    decision = Decision(
-        action=ADMIT,
-        phase=BEGUN if all(verdict.passed for verdict in verdicts) else REFUSED,
-        actor=registry.actor,
-        arn=version.arn,
-        reason=reason,
-        steps=(step_of(version, STAGING, "Approved"),),
-        verdicts=tuple(verdict._asdict() for verdict in verdicts),
-        gates_sha256=gate_file.sha256,
-    )
+    decision = _judged(desk, ADMIT, steps, verdicts, gate_file, reason=reason)
     return decide(desk, decision, verdicts, dry_run=dry_run)
 
 
@@ -307,6 +281,11 @@ def _sit_down(registry: Registry, name: str, *, dry_run: bool) -> Desk:
     unfinished = history.unfinished()
     if not unfinished:
         return desk
+    of_machines = [decision for decision in unfinished if decision.execution]
+    for decision in of_machines:  # which complete them, or change them back, themselves
+        settled(registry, trails[0], decision, dry_run=dry_run)
+    if of_machines:
+        return _sit_down(registry, name, dry_run=dry_run)
     if dry_run:
         cut_off = unfinished[0]
         raise InputError(
@@ -336,6 +315,28 @@ def _target(version: Version, to: str | None) -> str:
     if version.status != "Completed":
         raise InputError(f"{version.name} is {version.status}: only a Completed version goes on")
     return known
+
+
+def _judged(
+    desk: Desk,
+    action: str,
+    steps: tuple[Step, ...],
+    verdicts: Sequence[Verdict],
+    gate_file: GateFile,
+    *,
+    reason: str,
+) -> Decision:
+    """What the gates make of a move, whose first step is of the version that they have judged."""
+    return Decision(
+        action=action,
+        phase=BEGUN if all(verdict.passed for verdict in verdicts) else REFUSED,
+        actor=desk.registry.actor,
+        arn=steps[0].arn,
+        reason=reason,
+        steps=steps,
+        verdicts=tuple(verdict._asdict() for verdict in verdicts),
+        gates_sha256=gate_file.sha256,
+    )
 
 
 def _judge(desk: Desk, version: Version, gate_file: GateFile, target: str) -> Sequence[Verdict]:

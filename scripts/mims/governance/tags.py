@@ -7,7 +7,7 @@ nothing but look. What a registration has written of a version is evidence: it s
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mims.errors import InputError
 from mims.registration.aws import AwsError, asking, required
@@ -68,7 +68,7 @@ def create_group(
             f"group {name} is there with the description {shown(there)}, and SageMaker can't "
             "change one: leave it out"
         )
-    changed = tag_group(registry, name, tags, dry_run=dry_run)
+    changed = _tag_group(registry, name, _Wanted(tags, dry_run=dry_run))
     done = "tagged" if changed["set"] else "unchanged"
     return {"group": name, "done": done, "tags": changed["tags"], "dry_run": dry_run}
 
@@ -110,81 +110,77 @@ def tag(
     """
     if both := [key for key in remove if key in pairs]:
         raise InputError(f"{listed(both)}: set and removed at once")
+    wanted = _Wanted(pairs, remove, dry_run)
     if "/" in name and ":model-package-group/" not in name:
-        return tag_version(registry, registry.version(name), pairs, remove, dry_run=dry_run)
-    return tag_group(registry, name.rpartition("/")[2], pairs, remove, dry_run=dry_run)
+        return _tag_version(registry, registry.version(name), wanted)
+    return _tag_group(registry, name.rpartition("/")[2], wanted)
 
 
-def tag_group(
-    registry: Registry,
-    name: str,
-    pairs: Mapping[str, str],
-    remove: Collection[str] = (),
-    *,
-    dry_run: bool = False,
-) -> dict[str, Any]:
-    """Do it for a group."""
+class _Wanted(NamedTuple):
+    """What is asked for."""
+
+    pairs: Mapping[str, str]
+    remove: Collection[str] = ()
+    dry_run: bool = False
+
+    def changes(self, name: str, there: Mapping[str, str]) -> dict[str, Any]:
+        """What is to change, and what there is then.
+
+        Raises:
+            InputError: it would be more than SageMaker takes.
+
+        """
+        both = {**there, **self.pairs}
+        then = {key: value for key, value in both.items() if key not in self.remove}
+        if len(then) > LIMIT:
+            raise InputError(f"{name} would have {len(then)} of them, and SageMaker takes {LIMIT}")
+        return {
+            "name": name,
+            "set": {key: value for key, value in self.pairs.items() if there.get(key) != value},
+            "removed": [key for key in self.remove if key in there],
+            "tags": then,
+            "dry_run": self.dry_run,
+        }
+
+
+def _tag_group(registry: Registry, name: str, wanted: _Wanted) -> dict[str, Any]:
     arn = registry.group(name)["ModelPackageGroupArn"]
-    _check(registry, "AddTags", {"ResourceArn": arn, "Tags": _as_list(pairs)}, pairs)
+    request = {"ResourceArn": arn, "Tags": _as_list(wanted.pairs)}
+    _check(registry, "AddTags", request, wanted.pairs)
     pages = registry.sagemaker.get_paginator("list_tags").paginate(ResourceArn=arn)
     with asking("ListTags", registry.region, name):
         found = [
             one for page in pages for one in required(page, "Tags", "ListTags", registry.region)
         ]
-    report = _changes(name, {one["Key"]: one["Value"] for one in found}, pairs, remove, dry_run)
+    report = wanted.changes(name, {one["Key"]: one["Value"] for one in found})
     with asking("AddTags", registry.region, name):
-        if report["set"] and not dry_run:
+        if report["set"] and not wanted.dry_run:
             registry.sagemaker.add_tags(ResourceArn=arn, Tags=_as_list(report["set"]))
-        if report["removed"] and not dry_run:
+        if report["removed"] and not wanted.dry_run:
             registry.sagemaker.delete_tags(ResourceArn=arn, TagKeys=report["removed"])
     return report
 
 
-def tag_version(
-    registry: Registry,
-    version: Version,
-    pairs: Mapping[str, str],
-    remove: Collection[str] = (),
-    *,
-    dry_run: bool = False,
-) -> dict[str, Any]:
-    """Do it for a version."""
-    if ours := sorted(OWN.intersection([*pairs, *remove])):
+def _tag_version(registry: Registry, version: Version, wanted: _Wanted) -> dict[str, Any]:
+    keys = [*wanted.pairs, *wanted.remove]
+    if ours := sorted(OWN.intersection(keys)):
         raise InputError(f"{listed(ours)}: the registration has written that, and it is evidence")
-    if ours := [name for name in OF_BASELINE if name in pairs or name in remove]:
+    if ours := [name for name in OF_BASELINE if name in keys]:
         raise InputError(f"{listed(ours)}: mims-registry baseline {version.name} writes that")
     if version.status == "Deleting":
         raise InputError(f"{version.name} is being deleted")
-    request: dict[str, Any] = {"ModelPackageArn": version.arn, "CustomerMetadataProperties": pairs}
-    _check(registry, "UpdateModelPackage", {k: v for k, v in request.items() if v}, pairs)
-    report = _changes(version.name, version.properties, pairs, remove, dry_run)
+    request: dict[str, Any] = {"ModelPackageArn": version.arn}
+    if wanted.pairs:
+        request["CustomerMetadataProperties"] = wanted.pairs
+    _check(registry, "UpdateModelPackage", request, wanted.pairs)
+    report = wanted.changes(version.name, version.properties)
     changes = {
         "CustomerMetadataProperties": report["set"],
         "CustomerMetadataPropertiesToRemove": report["removed"],
     }
-    if any(changes.values()) and not dry_run:
+    if any(changes.values()) and not wanted.dry_run:
         registry.update(version, **{member: value for member, value in changes.items() if value})
     return report
-
-
-def _changes(
-    name: str,
-    there: Mapping[str, str],
-    pairs: Mapping[str, str],
-    remove: Collection[str],
-    dry_run: bool,
-) -> dict[str, Any]:
-    """What is to change, and what there is then."""
-    then = {key: value for key, value in {**there, **pairs}.items() if key not in remove}
-    if len(then) > LIMIT:
-        raise InputError(f"{name} would have {len(then)} of them, and SageMaker takes {LIMIT}")
-    return {
-        "name": name,
-        "set": {key: value for key, value in pairs.items() if there.get(key) != value},
-        "removed": [key for key in remove if key in there],
-        "tags": then,
-        "dry_run": dry_run,
-    }
 
 
 def _check(

@@ -82,7 +82,10 @@ def versions(rows: Sequence[Mapping[str, Any]]) -> str:
     heads = [name.replace("_", " ") for name in names]
     return table(
         (*heads, "created", "metrics"),
-        ([*map(r.get, names), _minute(r["created"]), _few(r["metrics"])] for r in rows),
+        (
+            [*map(r.get, names), _minute(r["created"]), r["problem"] or _few(r["metrics"])]
+            for r in rows
+        ),
     )
 
 

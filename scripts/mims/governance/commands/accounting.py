@@ -9,7 +9,15 @@ import click
 
 from mims import console
 from mims.errors import InputError
-from mims.governance.commands.shared import as_change, as_read, gate_file, registry_of, taught, tell
+from mims.governance.commands.shared import (
+    as_change,
+    as_read,
+    gate_file,
+    registry_of,
+    taught,
+    tell,
+    write,
+)
 from mims.governance.commands.shared import version as version_
 
 if TYPE_CHECKING:
@@ -65,7 +73,10 @@ def show(name: str, **options: Any) -> None:
 )
 @as_change
 def save(name: str, gates: Path | None, status: str | None, **options: Any) -> None:
-    """Make the model card of VERSION, or a new version of it where it says something else."""
+    """Make the model card of VERSION, or renew it.
+
+    Where it says something else than before, the card gets a new version.
+    """
     from mims.governance.cards import card as cards
     from mims.governance.cards.reports import read_reports
 
@@ -83,7 +94,10 @@ def save(name: str, gates: Path | None, status: str | None, **options: Any) -> N
 @_out
 @as_read
 def export(name: str, gates: Path | None, out: Path | None, **options: Any) -> None:
-    """Write the model card of VERSION as an HTML page, with plots against Production."""
+    """Write the model card of VERSION as a page.
+
+    One HTML file, with plots against the version in Production.
+    """
     from mims.governance.cards import card as cards
     from mims.governance.cards.page import Baseline, page
     from mims.governance.cards.reports import read_reports
@@ -105,7 +119,7 @@ def export(name: str, gates: Path | None, out: Path | None, **options: Any) -> N
         card=cards.find(registry, version),
     )
     file = out or Path(f"{version.group}-{version.number}.html")
-    _write(file, text)
+    write(file, text)
     report = {"file": str(file), "bytes": len(text.encode())}
     tell(options, [report], lambda: f"{file}: {report['bytes']} bytes")
 
@@ -129,13 +143,6 @@ def _content(
     return card_content(version, reports, facts, lineage)
 
 
-def _write(file: Path, text: str) -> None:
-    try:
-        file.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"cannot write {file}: {error.strerror or error}") from error
-
-
 @click.group()
 def lineage() -> None:
     """Show and record what a version came from, and where it went."""
@@ -144,7 +151,14 @@ def lineage() -> None:
 @lineage.command(
     "show",
     epilog=taught(
-        ["lineage show fraud/3", "lineage show fraud/3 --svg --out fraud-3.svg"], "  text"
+        ["lineage show fraud/3", "lineage show fraud/3 --svg --out fraud-3.svg"],
+        "  version, origin (who says so), left_out (how many nodes are farther away),\n"
+        "  more (whether there are more still)\n"
+        "  nodes   id, entity (Artifact, Action or Context), kind, name, arn (of the entity,\n"
+        "          null from the audit trail), uri (what it stands for), sha256, properties;\n"
+        "          the version is the first\n"
+        "  edges   source and destination (ids of nodes), kind\n"
+        "  svg     the picture, with --svg; with --out instead of it: file, bytes",
     ),
 )
 @version_
@@ -157,22 +171,29 @@ def show_lineage(name: str, as_svg: bool, out: Path | None, **options: Any) -> N
     From SageMaker's lineage, or where that can't be asked from the audit trail.
     """
     from mims.governance.lineage.lineage import graph
+    from mims.governance.lineage.text import as_data, as_text
     from mims.governance.lineage.text import as_svg as drawn
-    from mims.governance.lineage.text import as_text
 
     registry = registry_of(options, name)
     found = graph(registry, registry.version(name))
     text = drawn(found) if as_svg else as_text(found)
+    report = as_data(found)
     if out:
-        _write(out, text)
-        text = f"{out}: {len(text.encode())} bytes"
-    tell(options, [{"text": text}], lambda: text)
+        write(out, text)
+        report |= {"file": str(out), "bytes": len(text.encode())}
+        tell(options, [report], lambda: f"{out}: {report['bytes']} bytes")
+    else:
+        report |= {"svg": text} if as_svg else {}
+        tell(options, [report], lambda: text.rstrip("\n"))
 
 
 @lineage.command(
     epilog=taught(
         ["lineage record fraud/3 --data s3://my-data/fraud/2026-10/ --commit 8d3fd7a"],
-        "  made (what was made), dry_run",
+        "  version, dry_run\n"
+        "  nodes   id, entity, kind, name, arn (null), uri, sha256, properties, new (whether\n"
+        "          it was made just now, or would be)\n"
+        "  edges   source and destination (ids of nodes), kind, new",
     )
 )
 @version_
@@ -193,13 +214,13 @@ def show_lineage(name: str, as_svg: bool, out: Path | None, **options: Any) -> N
 def record(name: str, **options: Any) -> None:
     """Record where VERSION comes from, in SageMaker's lineage. What is there already stays."""
     from mims.governance.lineage.lineage import record as recorded
-    from mims.governance.lineage.text import made_text
+    from mims.governance.lineage.text import made_data, made_text
 
     registry = registry_of(options, name)
     told = ("data", "commit", "repository", "parameters", "training_job", "endpoint", "dry_run")
     made = recorded(registry, registry.version(name), **{key: options[key] for key in told})
-    report = {"made": list(map(str, made.new)), "dry_run": options["dry_run"]}
-    tell(options, [report], lambda: made_text(made, dry_run=options["dry_run"]))
+    report = {**made_data(made), "dry_run": options["dry_run"]}
+    tell(options, [report], lambda: made_text(made, dry_run=options["dry_run"]).rstrip("\n"))
 
 
 @click.command(

@@ -8,8 +8,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mims import console
-from mims.errors import EXIT_DONE, EXIT_INPUT
-from mims.governance.commands.shared import as_change, as_read, gate_file, registry_of, taught, tell
+from mims.errors import EXIT_DONE, EXIT_INPUT, InputError
+from mims.governance.commands.shared import (
+    as_change,
+    as_read,
+    gate_file,
+    reason,
+    registry_of,
+    taught,
+    tell,
+)
 from mims.governance.commands.shared import version as version_
 
 if TYPE_CHECKING:
@@ -22,15 +30,14 @@ _KEYS = (
     "  moves (version, from, to), verdicts (gate, passed, found, wanted, reason),\n"
     "  settled (moves of earlier runs that were completed first), dry_run"
 )
-_reason = click.option("--reason", default="", help="why, for whoever reads the audit trail")
-_why = click.option("--reason", required=True, help="why, for whoever reads the audit trail")
+_why = reason(required=True)
 
 
 @click.command(epilog=taught(["promote fraud/3", "promote fraud/3 --gates fraud.yaml"], _KEYS))
 @version_
 @click.option("--to", metavar="STAGE", help="the stage; it can only be the next one")
 @gate_file("the group's gate file, else GROUP.yaml here")
-@_reason
+@reason(required=False)
 @as_change
 def promote(name: str, to: str | None, gates: Path | None, reason: str, **options: Any) -> int:
     """Promote VERSION to its next stage, if all gates let it pass.
@@ -43,7 +50,10 @@ def promote(name: str, to: str | None, gates: Path | None, reason: str, **option
 
     registry = registry_of(options, name)
     group = registry.version(name).group
-    gates_of = GateFile.load(gates or Path(f"{group}.yaml"), group)
+    file = gates or Path(f"{group}.yaml")
+    if not gates and not file.exists():
+        raise InputError(f"no gate file: give --gates FILE, or write {file} here")
+    gates_of = GateFile.load(file, group)
     outcome = stages.promote(
         registry, name, gates_of, to=to, reason=reason, dry_run=options["dry_run"]
     )
@@ -61,6 +71,8 @@ def rollback(group: str, reason: str, **options: Any) -> int:
     """
     from mims.governance import stages
 
+    if "/" in group:
+        raise click.UsageError(f"{group} is no group: give the group, whose Production it is about")
     return _decided(options, stages.rollback, group, reason)
 
 
@@ -80,7 +92,10 @@ def archive(name: str, reason: str, **options: Any) -> int:
 @_why
 @as_change
 def approve(name: str, reason: str, **options: Any) -> int:
-    """Put down that you approve VERSION, which a gate may want of others than its author."""
+    """Put down that you approve VERSION.
+
+    A gate may want that, of others than who registered it.
+    """
     from mims.governance import stages
 
     return _decided(options, stages.approve, name, reason)

@@ -17,7 +17,8 @@ from mims.governance.commands.shared import version as version_
         ["list", "list fraud --limit 5"],
         "  groups     group, arn, status, created, description\n"
         "  versions   version, arn, stage, approval, status, created, model_owner,\n"
-        "             metrics (an object of numbers, those of the model card)",
+        "             metrics (an object of numbers, those of the model card),\n"
+        "             problem (what is wrong with the card, else null)",
     ),
 )
 @click.argument("group", required=False)
@@ -27,7 +28,7 @@ def list_(group: str | None, limit: int | None, **options: Any) -> None:
     """List groups; or the versions of GROUP, newest first."""
     from mims.governance import everyday, texts
 
-    registry = registry_of(options)
+    registry = registry_of(options, group or "")
     if group is None:
         rows = everyday.groups(registry)
         tell(options, rows, lambda: texts.groups(rows))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,13 @@ def create_group(
     tell(options, [report], lambda: texts.created(report))
 
 
+def _digest(_: click.Context, option: click.Parameter, value: str | None) -> str | None:
+    """Refuse what is no SHA-256 before anything is downloaded to be held to it."""
+    if value and not re.fullmatch("[0-9a-fA-F]{64}", value):
+        raise click.BadParameter(f"{value!r} is no SHA-256: 64 digits of 0-9a-f", param=option)
+    return value and value.lower()
+
+
 @click.command(
     epilog=taught(
         ["register --artifact s3://models/latest/model.tar.gz --group fraud"],
@@ -71,7 +79,12 @@ def create_group(
 )
 @click.option("--payload", metavar="S3|FILE", help="sample requests: payload.tar.gz")
 @click.option("--metrics", metavar="S3|FILE", help="performance metadata, with or without reports")
-@click.option("--sha256", help="refuse the artifact if its SHA-256 is another")
+@click.option(
+    "--sha256",
+    metavar="HEX",
+    callback=_digest,
+    help="refuse the artifact if its SHA-256 is another",
+)
 @click.option(
     "--workflow",
     metavar="ID",

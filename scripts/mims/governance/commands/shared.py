@@ -50,6 +50,28 @@ waits = console.options(
 )
 
 
+def _said(_: click.Context, option: click.Parameter, value: str) -> str:
+    """Refuse a reason that says nothing, or that no record can hold."""
+    from mims.text import is_utf8
+
+    if not is_utf8(value):
+        raise click.BadParameter("must be UTF-8", param=option)
+    if option.required and not value.strip():
+        raise click.BadParameter("is empty: say why", param=option)
+    return value
+
+
+def reason(*, required: bool) -> Callable[[Any], Any]:
+    """The option that says why something is decided."""
+    return click.option(
+        "--reason",
+        required=required,
+        default=None if required else "",
+        callback=_said,
+        help="why, for whoever reads the audit trail",
+    )
+
+
 def gate_file(text: str, *, required: bool = False) -> Callable[[Any], Any]:
     """The option that names the group's gate file."""
     kind = click.Path(path_type=Path, dir_okay=False)
@@ -74,7 +96,7 @@ def tell(
 ) -> None:
     """Print a line of JSON a row; or all of them as text, made only then."""
     if not options["as_json"]:
-        click.echo(text())
+        console.answer(False, {}, text())
         return
     for row in rows:
         console.answer(True, row, "")

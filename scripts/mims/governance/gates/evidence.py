@@ -12,23 +12,21 @@ Writes nothing. Reads package and payload from end to end, where their integrity
 
 from __future__ import annotations
 
-import difflib
-import hashlib
-from contextlib import contextmanager
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mims.errors import InputError
 from mims.governance.decisions import KIND, approvals
+from mims.governance.download import CHUNK, check, location, opened, reaching
 from mims.governance.report_shapes import bias, importance, metrics, named, number, own_times
-from mims.registration.aws import AwsError, asking
+from mims.registration.artifacts import Digest
 from mims.registration.parameters import shown
-from mims.registration.storage import Location
-from mims.text import listed, printable
+from mims.text import listed, meant, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from mims.governance.decisions import History
     from mims.governance.registry import Registry
@@ -37,8 +35,6 @@ if TYPE_CHECKING:
 QUALITY, EXPLAINED = "ModelQuality.Statistics", "Explainability.Report"
 BIAS = ("Bias.Report", "Bias.PreTrainingReport", "Bias.PostTrainingReport")
 _BASELINES = "DriftCheckBaselines."
-_GONE = {"NoSuchKey", "NoSuchBucket", "404", "NotFound"}
-_CHUNK = 1 << 20  # bytes
 
 
 class Variables(NamedTuple):
@@ -85,7 +81,7 @@ class Evidence:
         if len(alike) > 1:
             raise InputError(f"{version.name} has several {name}: name one of {listed(alike)}")
         if not alike:
-            raise InputError(f"{version.name} has no metric {shown(name)}{_near(name, found)}")
+            raise InputError(f"{version.name} has no metric {shown(name)}: {_near(name, found)}")
         return _finite(found[alike[0]], f"{version.name}'s {alike[0]}")
 
     def _linked(self, version: Version) -> Mapping[str, Any]:
@@ -166,20 +162,18 @@ class Evidence:
             InputError: it is gone, or is not what was registered.
 
         """
-        at, digest = _location(file), hashlib.sha256()
-        with _there(file), asking("GetObject", self.registry.region, file.uri):
-            body = self.registry.s3.get_object(Bucket=at.bucket, Key=at.key)["Body"]
-            for chunk in body.iter_chunks(_CHUNK):
-                digest.update(chunk)
-        found = digest.hexdigest()
+        location(file.uri)
         if file.sha256 is None:
             raise InputError(f"{file.uri}: no SHA-256 was registered to hold it to")
-        if found != file.sha256:
-            raise InputError(
-                f"{file.uri}: its SHA-256 is {found}, but {file.sha256} was registered: it was "
-                "changed since"
-            )
-        return found
+        digest = Digest()
+        with (
+            reaching(self.registry, "GetObject", file),
+            closing(opened(self.registry, file)) as body,
+        ):
+            for chunk in body.iter_chunks(CHUNK):
+                digest.update(chunk)
+        check(file, digest)
+        return digest.sha256
 
     def registration(self) -> Mapping[str, Any]:
         """The audit record of the version's registration.
@@ -216,8 +210,8 @@ class Evidence:
         for place, file in self.version.reports.items():
             if place.startswith(_BASELINES):
                 continue
-            at = _location(file)
-            with _there(file), asking("HeadObject", self.registry.region, file.uri):
+            at = location(file.uri)
+            with reaching(self.registry, "HeadObject", file):
                 stored = self.registry.s3.head_object(Bucket=at.bucket, Key=at.key)["LastModified"]
             times = [stored, *own_times(self.report(self.version, place))]
             found[place] = (self.now - min(times)).total_seconds() / 86400
@@ -247,8 +241,8 @@ class Evidence:
 
     def _json(self, file: File) -> Any:
         if file.uri not in self._read:
-            _location(file)
-            with _there(file):
+            location(file.uri)
+            with reaching(self.registry, "GetObject", file):
                 self._read[file.uri] = self.registry.read_json(file)
         return self._read[file.uri]
 
@@ -295,10 +289,9 @@ def _finite(value: Any, what: str) -> float:
 
 def _near(name: str, known: Mapping[str, Any]) -> str:
     if not known:
-        return ": the report has none"
-    last = {path.rpartition(".")[2]: path for path in known}
-    near = difflib.get_close_matches(name[:100], [*last, *known], n=1)
-    return f"; did you mean {printable(near[0])}?" if near else f": it has {listed(known, 8)}"
+        return "the report has none"
+    last_parts = [path.rpartition(".")[2] for path in known]
+    return meant(name, [*last_parts, *known], f"it has {listed(known, 8)}")
 
 
 def _registration(records: tuple[Mapping[str, Any], ...], arn: str) -> Mapping[str, Any] | None:
@@ -307,21 +300,3 @@ def _registration(records: tuple[Mapping[str, Any], ...], arn: str) -> Mapping[s
         if record.get("kind") != KIND and record.get("model_package_arn") == arn:
             return record
     return None
-
-
-def _location(file: File) -> Location:
-    at = Location.read(file.uri)
-    if at is None or not at.key:
-        raise InputError(f"{shown(file.uri)}: is no object in S3")
-    return at
-
-
-@contextmanager
-def _there(file: File) -> Iterator[None]:
-    """An object that is gone is the version's fault, not S3's."""
-    try:
-        yield
-    except AwsError as error:
-        if error.code not in _GONE:
-            raise
-        raise InputError(f"{file.uri}: is not there: {error.code}") from error

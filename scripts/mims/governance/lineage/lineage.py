@@ -136,6 +136,9 @@ class _Told(NamedTuple):
 
     def problems(self, commit: str | None) -> Iterator[str]:
         """Say what is malformed; `commit` is the one that counts."""
+        for name in ("commit", "repository", "training_job", "endpoint"):
+            if getattr(self, name) == "":  # of a variable that is not set, most likely
+                yield f"{name.replace('_', ' ')}: is empty: name one, or leave it out"
         for file in self.data:
             uri = printable(file.uri)
             if not 0 < len(uri) <= _URI:

@@ -1,21 +1,22 @@
-"""A lineage as text for a terminal, and as a picture.
+"""A lineage as text for a terminal, as a picture, and as data for programs.
 
 Goes in: a version's graph, or what was recorded of it. Comes out: two trees, what it comes from and
-what came of it; an SVG image from left to right; or what is new in a line each. Names are text,
-whatever is in them. Circles end: what was shown once is not unfolded again. Asks nothing.
+what came of it; an SVG image from left to right; what is new in a line each; or nodes and edges.
+Names are text, whatever is in them. Circles end: what was shown once is not unfolded again. Asks
+nothing.
 """
 
 from __future__ import annotations
 
 from html import escape
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mims.governance.lineage.parts import Edge, Node
 from mims.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from mims.governance.lineage.lineage import Lineage
     from mims.governance.lineage.parts import Graph
@@ -89,6 +90,63 @@ def as_svg(graph: Graph) -> str:
         'orient="auto"><path d="M1 1 7 4 1 7Z"/></marker>\n'
         '<rect class="ground" width="100%" height="100%"/>\n' + "\n".join(drawn) + "\n</svg>\n"
     )
+
+
+# Data
+
+
+def as_data(graph: Graph) -> dict[str, Any]:
+    """The graph for programs: `nodes`, the version first, and `edges` between their `id`s."""
+    edges = list(dict.fromkeys((*graph.up, *graph.down)))
+    ids = _ids([graph.root, *(node for edge in edges for node in edge[:2])])
+    return {
+        "version": graph.root.label,
+        "origin": graph.origin,
+        "nodes": [_node(node, number) for node, number in ids.items()],
+        "edges": [_edge(edge, ids) for edge in edges],
+        "left_out": graph.left_out,
+        "more": graph.more,
+    }
+
+
+def made_data(lineage: Lineage) -> dict[str, Any]:
+    """What a version's lineage holds, for programs; of each part, whether it is new."""
+    ids = _ids(made.what for made in lineage.entities if isinstance(made.what, Node))
+    return {
+        "version": lineage.version,
+        "nodes": [
+            {**_node(made.what, ids[made.what]), "new": made.new}
+            for made in lineage.entities
+            if isinstance(made.what, Node)
+        ],
+        "edges": [
+            {**_edge(made.what, ids), "new": made.new}
+            for made in lineage.associations
+            if isinstance(made.what, Edge)
+        ],
+    }
+
+
+def _ids(nodes: Iterable[Node]) -> dict[Node, int]:
+    return {node: number for number, node in enumerate(dict.fromkeys(nodes))}
+
+
+def _node(node: Node, number: int) -> dict[str, Any]:
+    return {
+        "id": number,
+        "entity": node.entity,
+        "kind": node.type,
+        "name": node.label,
+        "arn": node.arn or None,
+        "uri": node.uri,
+        "sha256": node.sha256,
+        "properties": dict(node.facts),
+    }
+
+
+def _edge(edge: Edge, ids: Mapping[Node, int]) -> dict[str, Any]:
+    ends = {"source": ids[edge.source], "destination": ids[edge.destination]}
+    return {**ends, "kind": edge.type or None}
 
 
 # Text
