@@ -69,9 +69,8 @@ class Group:
 
     def make(self, **plan: Any) -> None:
         """Deploy the state machine, which looks at once again, forty times at most."""
-        deployment = promotion.Deployment.of(self.gates)
         quick = {"between": 0, "looks": 40, **plan}
-        made = definition(self.gates, replace(deployment.plan(self.queue), **quick))
+        made = definition(self.gates, replace(promotion.plan(self.gates, self.queue), **quick))
         approval.deploy(self.registry, made, self.machine, MACHINE_ROLE)
 
     def serve(self, version: Version) -> None:

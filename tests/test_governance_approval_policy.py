@@ -48,7 +48,7 @@ class Machine:
         gates = GateFile.parse(text)
         self.given = promotion.prepare(group.registry, group.new.name, gates)
         self.given |= {"former": {"config": "old"}, "page": {"NextToken": "more"}}
-        plan = promotion.Deployment.of(gates).plan(QUEUE)
+        plan = promotion.plan(gates, QUEUE)
         self.definition = definition(gates, plan)
         document = policy(self.definition, gates.group, plan, Queue.of(QUEUE, REGION))
         self.text = json.dumps(document)
@@ -99,6 +99,7 @@ def of_call(service: str, operation: str, asked: Mapping[str, Any]) -> Iterator[
         "createEndpointConfig": [config],
         "createEndpoint": [endpoint, config],
         "updateEndpoint": [endpoint, config],
+        "updateEndpointWeightsAndCapacities": [endpoint],
         "describeEndpoint": [endpoint],
         "deleteEndpoint": [endpoint],
         "invokeEndpoint": [endpoint],
@@ -211,17 +212,22 @@ def test_iam_takes_it(group: Group) -> None:
     assert all(name.isalnum() and name.isascii() for name in names)
 
 
-@pytest.mark.parametrize("length", [5, 43, 44, 63])
+@pytest.mark.parametrize("length", [5, 36, 37, 43, 44, 63])
 def test_models_of_any_group_have_names_that_it_allows(length: int) -> None:
     group = ("fraud-" + "Buyers-" * 9)[: length - 1] + "x"
     gates = GateFile.parse(GATES.format(group=group, role=ROLE, others=1))
-    plan = promotion.Deployment.of(gates).plan(QUEUE)
+    plan = promotion.plan(gates, QUEUE)
     made = policy(definition(gates, plan), group, plan, Queue.of(QUEUE, REGION))
     name = clipped(group, "123456", "0123456789ab").lower()
-    model = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:model/{name}"
+    arns = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:"
+    model = f"{arns}model/{name}"
     assert allowing(made["Statement"], Need(REGION, "sagemaker:CreateModel", model)) == [
         "MakeModels"
     ]
+    # As it is called if the endpoint was scaled while approvals were waited for.
+    config = clipped(group, "123456", "0123456789ab", "1" * 6).lower()
+    need = Need(REGION, "sagemaker:CreateEndpointConfig", f"{arns}endpoint-config/{config}")
+    assert allowing(made["Statement"], need) == ["MakeConfigurations"]
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
+from ab_groups import QUICK, a_group, wish
 from governance_versions import JOB, OTHER, REGION, REPORTS, register_version
 from mims.errors import EXIT_DONE, EXIT_INPUT, EXIT_USAGE
+from mims.governance.ab import experiment
 from mims.governance.command import main
 from mims.governance.registry import Registry
 from patience import looks
@@ -129,7 +131,9 @@ def test_a_rollback_is_a_groups(said: Any) -> None:
 
 
 def test_a_broken_link_of_the_trail_is_named(version: Version, said: Any) -> None:
+    assert said("audit", "verify", version.group).startswith("1 record; the newest is mims/")
     said("approve", version.name, "--reason", "good")
+    assert "2 records, each linked to the one before;" in said("audit", "verify", version.group)
     registry = Registry(REGION)
     key = f"mims/{version.group}/audit/00000001.json"
     content = registry.s3.get_object(Bucket=version.bucket, Key=key)["Body"].read()
@@ -144,12 +148,56 @@ def test_a_card_is_saved_shown_and_exported(
     version: Version, gates: str, said: Any, tmp_path: Path
 ) -> None:
     assert "has no model card" in said("card", "show", version.name, code=EXIT_INPUT)
-    assert "created" in said("card", "save", version.name, "--gates", gates)
+    save = ("card", "save", version.name, "--gates", gates)
+    assert said(*save, "--dry-run").endswith(", Draft: would be created\n")
+    assert said(*save).endswith(", Draft: created\n")
     content = json.loads(said("card", "show", version.name, "--json"))["content"]
     assert "Hold doubtful payments" in json.dumps(content)
     page = tmp_path / "card.html"
     said("card", "export", version.name, "--gates", gates, "--out", str(page))
     assert "Hold doubtful payments for an analyst" in page.read_text(encoding="utf-8")
+
+
+def test_an_ab_that_goes_on_is_told_of(
+    bucket: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An endpoint goes on with it, whatever becomes of its champion or challenger."""
+    assert bucket
+    group = a_group(tmp_path)
+    name = group.champion.group
+    third = register_version(tmp_path / "3", REPORTS)
+    registry = Registry(REGION)
+    registry.update(third, ModelLifeCycle={"Stage": "Staging", "StageStatus": "InProgress"})
+    gates = tmp_path / "gates.yaml"
+    gates.write_text(f"group: {name}\nstaging: {{}}\nproduction: {{}}\n")
+    by = ("--gates", str(gates))
+
+    def told(*arguments: str) -> str:
+        capsys.readouterr()
+        assert main([*arguments, "--dry-run"]) == EXIT_DONE
+        return capsys.readouterr().err
+
+    assert told("promote", third.name, *by) == ""
+    start = (registry, "fraud", group.challenger.arn, group.gates, wish())
+    experiment.start(*start, reason="cheaper", patience=QUICK)
+
+    note = f"note: an A/B of {group.challenger.name} goes on behind endpoint fraud, begun by arn:"
+    moves = (
+        ("promote", third.name, *by),
+        ("promote", group.challenger.name, *by),
+        ("archive", group.challenger.name, "--reason", "old"),
+        ("reject", group.challenger.name, "--reason", "bad"),
+    )
+    for move in moves:
+        assert told(*move).startswith(note), move
+    assert "look at it, mims-registry ab status fraud, and end it with ab stop" in told(*moves[0])
+    assert told("archive", third.name, "--reason", "old") == ""  # of which the A/B knows nothing
+    queue = boto3.client("sqs").create_queue(QueueName="approvals")["QueueUrl"]
+    role = "arn:aws:iam::123456789012:role/promote"
+    assert main(["pipeline", "deploy", *by, "--queue", queue, "--role", role]) == EXIT_DONE
+    assert told("pipeline", "start", third.name, *by).startswith(note)
+    assert main(["promote", third.name, *by]) == EXIT_DONE
+    assert told("rollback", name, "--reason", "worse").startswith(note)
 
 
 def test_lineage_is_recorded_and_shown(version: Version, said: Any, tmp_path: Path) -> None:
@@ -179,13 +227,20 @@ def test_the_approval_pipeline_from_the_command_line(
     role = "arn:aws:iam::123456789012:role/promote"
     deploy = ("pipeline", "deploy", "--gates", gates, "--queue", queue, "--role", role)
     assert '"StartAt"' in said(*deploy, "--definition")
-    assert "created" in said(*deploy)
-    assert "unchanged" in said(*deploy)
     start = ("pipeline", "start", version.name, "--gates")
     strict = Path(gates).with_name("strict.yaml")
     strict.write_text(Path(gates).read_text().replace("at_least: 0.9", "at_least: 0.99"))
+    assert "deploy it first" in said(*start, gates, "--dry-run", code=EXIT_INPUT)
+    others = (*deploy[:3], str(strict), *deploy[4:])
+    assert "would be created" in said(*others, "--dry-run")
+    assert "created" in said(*others)
     told = said(*start, str(strict), "--dry-run", code=EXIT_INPUT)
     assert "would be started: refused: metrics.auc: 0.93 is less than 0.99" in told
+    for how in ((), ("--dry-run",)):
+        told = said(*start, gates, *how, code=EXIT_INPUT)
+        assert "was made from another gate file, or by another version of mims: deploy" in told
+    assert "updated" in said(*deploy)
+    assert "unchanged" in said(*deploy)
     execution = said(*start, gates).strip()
     waiting = ""
     for _ in looks():

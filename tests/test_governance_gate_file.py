@@ -39,8 +39,8 @@ production:
   explainability: required
   schema: compatible
   approval: {by_others: 1}
-card: {intended_use: "to stop fraud", since: 2026-11-21, limits: [a, null]}
-deployment: {endpoint: fraud, instance_type: ml.m5.large}
+card: {intended_uses: "to stop fraud", details: {since: 2026-11-21}, caveats: [a], owner: null}
+deployment: {endpoint: fraud, role: "arn:aws:iam::123456789012:role/model", approval_hours: 8}
 """
 
 
@@ -73,11 +73,13 @@ def test_a_whole_file() -> None:
     assert production.approval
     assert production.approval.by_others == 1
     assert found.card == {
-        "intended_use": "to stop fraud",
-        "since": "2026-11-21",  # as it is written, for JSON
-        "limits": ["a", None],
+        "intended_uses": "to stop fraud",
+        "details": {"since": "2026-11-21"},  # as it is written, for JSON
+        "caveats": ["a"],
+        "owner": None,
     }
-    assert found.deployment["instance_type"] == "ml.m5.large"
+    assert (found.deployment.endpoint, found.deployment.approval_hours) == ("fraud", 8)
+    assert found.deployment.instance_type == "ml.m5.large"
 
 
 def test_a_file_has_a_digest(tmp_path: Path) -> None:
@@ -168,6 +170,61 @@ card: {owner: !!python/object:os.system x}
     ]
 
 
+def test_mistakes_in_what_is_to_be_deployed_are_told_with_all_others() -> None:
+    text = """\
+group: a
+production: {approval: {by_others: 0}}
+deployment:
+  endpoint: fraud_live
+  role: model
+  instance_typ: ml.m5.large
+  instance_type: m5.large
+  initial_instance_count: 0
+  verification: {body: 12, content: text/csv}
+  approval_hours:
+"""
+    assert mistakes(text) == [
+        "2:25: production.approval.by_others: must be at least 1, not 0",
+        (
+            "4:3: deployment.endpoint: must be an endpoint's name: letters, digits and hyphens, a "
+            "letter or digit at both ends, not 'fraud_live'"
+        ),
+        (
+            "5:3: deployment.role: must be a role's ARN such as "
+            "arn:aws:iam::123456789012:role/model, not 'model'"
+        ),
+        "6:3: deployment.instance_typ: unknown key; did you mean instance_type?",
+        (
+            "7:3: deployment.instance_type: must be a type of instances such as ml.m5.large, not "
+            "'m5.large'"
+        ),
+        "8:3: deployment.initial_instance_count: must be at least 1, not 0",
+        "9:18: deployment.verification.body: must be text, not 12",
+        ("9:28: deployment.verification.content: unknown key; did you mean content_type?"),
+        "10:3: deployment.approval_hours: is empty: give it a value, or leave the key out",
+    ]
+    assert mistakes("group: a\ndeployment: {endpoint: fraud}\n") == [
+        "2:1: deployment: role must be given: the role that the model runs with"
+    ]
+
+
+def test_so_are_mistakes_in_what_the_model_card_is_to_say() -> None:
+    text = """\
+group: a
+staging: {approval: {by_others: 0}}
+card:
+  risk_rating: Lov
+  intended_use: to stop fraud
+  business: {line: [1]}
+"""
+    assert mistakes(text) == [
+        "2:22: staging.approval.by_others: must be at least 1, not 0",
+        "4:3: card.risk_rating: must be 'High', 'Medium', 'Low' or 'Unknown', not 'Lov'",
+        "5:3: card.intended_use: there is no such key; did you mean intended_uses?",
+        "6:14: card.business.line: must be text, not [1]",
+    ]
+
+
 STAGING = "group: a\nstaging: "
 ALIASES = "".join(f"k{n}: &k{n} [{', '.join([f'*k{n - 1}'] * 10)}], " for n in range(1, 9))
 
@@ -190,7 +247,7 @@ ALIASES = "".join(f"k{n}: &k{n} [{', '.join([f'*k{n - 1}'] * 10)}], " for n in r
         ("[" * 20_000, "1:1: is nested too deep"),
         ("a: &a [*a]\n", "1:4: holds more than 30 levels"),
         (f"group: a\ncard: {{k0: &k0 lol, {ALIASES}}}\n", "holds more than 10000 values"),
-        ("group: a\ncard: {a: !!python/name:os.system }\n", "2:11: card.a: the tag"),
+        ("group: a\ncard: {owner: !!python/name:os.system }\n", "2:15: card.owner: the tag"),
         ("group: a\ncard: {<<: {a: 1}}\n", "2:8: card: << is not taken: write the keys out"),
         ("group: a\n? [b]\n: c\n", "2:3: a key must be text"),
         # numbers that are none

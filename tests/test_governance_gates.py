@@ -254,13 +254,13 @@ def shap(**labels: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("reports", "passed", "said"),
     [
-        ({EXPLAINED: shap(y={"age": 0.3})}, True, "1 features, first age 0.3"),
+        ({EXPLAINED: shap(y={"age": 0.3})}, True, "1 feature, first age 0.3"),
         (
             {EXPLAINED: shap(a={"age": 0.3, "sex": 0.4}, b={"age": -0.5})},
             True,
             "2 features, first age -0.5, sex 0.4",
         ),
-        ({EXPLAINED: {"feature_importance": {"age": 1}}}, True, "1 features, first age 1"),
+        ({EXPLAINED: {"feature_importance": {"age": 1}}}, True, "1 feature, first age 1"),
         ({EXPLAINED: {"feature_importance": {"age": {"value": 1}}}}, True, "first age 1"),
         ({EXPLAINED: {"feature_importance": {"age": "NaN"}}}, False, "importance of age is 'NaN'"),
         ({EXPLAINED: {"feature_importance": {}}}, False, "names no feature"),
@@ -327,7 +327,7 @@ def test_several_changes_of_a_schema_are_all_told() -> None:
 def test_the_first_version_has_no_callers_yet() -> None:
     verdict = judged("schema: compatible", evidence_of(described(9, {}, schema=(IN, OUT))))
     assert verdict.passed
-    assert verdict.found == "2 inputs, 1 outputs"
+    assert verdict.found == "2 inputs, 1 output"
     assert verdict.reason == "no version in Production yet"
 
 
@@ -377,6 +377,12 @@ def test_approval(
     verdict = judged(f"approval: {{by_others: {count}}}", evidence)
     assert (verdict.found, verdict.passed) == (found, passed)
     assert bool(verdict.reason) is not passed
+
+
+def test_who_registered_is_told_that_their_own_approval_does_not_count() -> None:
+    by = f"{USER}/ann"
+    verdict = judged("approval: {by_others: 1}", evidence_of({}, approvals=(by,), registered_by=by))
+    assert verdict.reason == "nobody else approved, and ann registered it"
 
 
 def test_nobody_is_surely_another_than_nobody_knows_whom() -> None:

@@ -46,6 +46,8 @@ class Outcome(NamedTuple):
     settled: Sequence[Decision] = ()
     """moves of earlier runs, completed first"""
     dry_run: bool = False
+    tried: Decision | None = None
+    """the admission to an A/B that goes on, if the decision has a bearing on it"""
 
 
 @dataclass(frozen=True)
@@ -111,12 +113,23 @@ def decide(
     desk: Desk, decision: Decision, verdicts: Sequence[Verdict], *, dry_run: bool
 ) -> Outcome:
     """Put the decision down, and carry it out."""
+    tried = _tried(desk, decision)
     if dry_run:
-        return Outcome(desk.group, decision, verdicts, desk.settled, dry_run=True)
+        return Outcome(desk.group, decision, verdicts, desk.settled, dry_run=True, tried=tried)
     append(desk.trail, decision, desk.history)
     if decision.phase == BEGUN:
         carry_out(desk, decision)
-    return Outcome(desk.group, decision, verdicts, desk.settled)
+    return Outcome(desk.group, decision, verdicts, desk.settled, tried=tried)
+
+
+def _tried(desk: Desk, decision: Decision) -> Decision | None:
+    """The A/B whose champion or challenger a decision moves: it compares them no longer."""
+    admitted = desk.history.admitted()
+    if not admitted or decision.phase != BEGUN:
+        return None
+    own = decision.arn == admitted[-1].arn
+    moved = any(PRODUCTION in (step.stage_from, step.stage_to) for step in decision.steps)
+    return admitted[-1] if own or moved else None
 
 
 def carry_out(desk: Desk, decision: Decision) -> None:

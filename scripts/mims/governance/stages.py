@@ -234,8 +234,8 @@ def withdraw(
     return decide(desk, decision, (), dry_run=dry_run)
 
 
-def settle(registry: Registry, group: str, *, dry_run: bool = False) -> Sequence[Decision]:
-    """Complete what an earlier run has left half done; give what that was.
+def settle(registry: Registry, group: str, *, dry_run: bool = False) -> Desk:
+    """Complete what an earlier run has left half done; give the group as it stands then.
 
     Raises:
         InputError: something was cut off, and this is a dry run.
@@ -243,7 +243,7 @@ def settle(registry: Registry, group: str, *, dry_run: bool = False) -> Sequence
         ServiceError: a service refused.
 
     """
-    return _sit_down(registry, group, dry_run=dry_run).settled
+    return _sit_down(registry, group, dry_run=dry_run)
 
 
 def _check_free(desk: Desk, version: Version) -> None:

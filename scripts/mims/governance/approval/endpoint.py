@@ -2,7 +2,9 @@
 
 Goes in: the plan of a promotion; names of model and configuration come with an execution's input.
 Comes out: steps and states. A failed endpoint can only be deleted, says SageMaker: on the way back
-it is made anew with the configuration that it had. No wait is without an end.
+it is made anew with the configuration that it had. A configuration says only what an endpoint began
+with: it may have been scaled since. So a new one begins with as many instances, and the way back
+scales the former one to what it was. No wait is without an end.
 """
 
 from __future__ import annotations
@@ -43,8 +45,6 @@ class Plan:
     role: str = ""
     """ARN of the role that the model runs with"""
     instance_type: str = "ml.m5.large"
-    count: int = 1
-    """instances"""
     probe: Mapping[str, str] | None = None
     """a request that the endpoint must answer: `body` and `content_type`"""
     approval_seconds: int = 3 * 86_400
@@ -78,7 +78,43 @@ def endpoint_known(plan: Plan) -> list[Step]:
         ),
     }
     look |= {"ResultPath": "$.former", "Next": "Endpoint ready?"}
-    return [("Look at the endpoint", look, none)]
+    return [("Look at the endpoint", look, none), _scale_known(plan)]
+
+
+def _scale_known(plan: Plan) -> Step:
+    """Find what the endpoint has been scaled to, and begin with no fewer instances."""
+    see, keep, more = "See its instances", "Keep its instances", "More instances by now?"
+    first = "$.had.variants[0].DesiredInstanceCount"
+    # The first variant: paths have no greatest of several. `pipeline start` has looked at all.
+    by_now: list[State] = [
+        {"Not": {"Variable": "$.former.config", "StringEqualsPath": "$.deployment.config"}},
+        {"Variable": first, "IsPresent": True},
+        {"Variable": first, "NumericGreaterThanPath": "$.deployment.count"},
+    ]
+    states: States = {
+        see: {**_scale_seen(plan, "Endpoint unknown"), "ResultPath": "$.had", "Next": keep},
+        keep: {
+            "Type": "Map",
+            "ItemsPath": "$.had.variants",
+            "ItemProcessor": _WANTED_AGAIN,
+            "ResultPath": "$.had.variants",
+            "Next": more,
+        },
+        more: choice([both(by_now, "Begin with as many")], default=NEXT),
+        "Begin with as many": {
+            "Type": "Pass",
+            "Parameters": {
+                "model.$": "$.deployment.model",
+                "variant.$": "$.deployment.variant",
+                "count.$": first,
+                "config.$": f"States.Format('{{}}-{{}}', $.deployment.scaled, {first})",
+            },
+            "ResultPath": "$.deployment",
+            "Next": NEXT,
+        },
+    }
+    rules = [rule("$.former.config", IsNull=True)]
+    return ("Was there an endpoint?", choice(rules, default=see), states)
 
 
 def deployed(plan: Plan) -> list[Step]:
@@ -87,7 +123,7 @@ def deployed(plan: Plan) -> list[Step]:
         "VariantName.$": "$.deployment.variant",
         "ModelName.$": "$.deployment.model",
         "InstanceType": plan.instance_type,
-        "InitialInstanceCount": plan.count,
+        "InitialInstanceCount.$": "$.deployment.count",
         "InitialVariantWeight": 1.0,
     }
     made: dict[str, tuple[str, dict[str, Any]]] = {
@@ -177,7 +213,7 @@ def _verified(plan: Plan) -> list[Step]:
 
 
 def endpoint_back(plan: Plan, then: str) -> States:
-    """Have the endpoint as it was: with its former configuration, or gone."""
+    """Have the endpoint as it was: with its former configuration and instances, or gone."""
     look, gone, wait = "Back: see the endpoint", "Back: is it gone?", "Back: wait"
     delete, create, update = "Back: delete", "Back: create", "Back: update"
     note, slow = "$.incomplete", "Back: too slow"
@@ -208,7 +244,7 @@ def endpoint_back(plan: Plan, then: str) -> States:
         ),
         "Back: as before?": choice(
             [
-                both(as_before, then),
+                both(as_before, "Back: see its instances"),
                 *(rule("$.endpoint.status", StringEquals=s, then=wait) for s in _MOVING),
                 {**nothing, "Next": delete},
                 rule("$.endpoint.status", StringEquals="Failed", then=delete),
@@ -229,6 +265,93 @@ def endpoint_back(plan: Plan, then: str) -> States:
         ),
         slow: error(f"endpoint {plan.endpoint} did not come back", then, note),
         wait: {"Type": "Wait", "Seconds": plan.between, "Next": "Back: count"},
+        **_scaled_back(
+            plan,
+            change(
+                "updateEndpointWeightsAndCapacities",
+                {**named, "DesiredWeightsAndCapacities.$": "$.had.variants"},
+            ),
+            then,
+            note,
+        ),
+    }
+
+
+def _scaled_back(plan: Plan, scale: State, then: str, note: str) -> States:
+    """Scale the endpoint, which has its former configuration again, to what it was; once."""
+    again = "Back: scaled"
+    same = {"Variable": "$.has.scale", "StringEqualsPath": "$.had.scale", "Next": then}
+    text = f"endpoint {plan.endpoint} has its former configuration again, and has to be scaled by "
+    return {
+        "Back: see its instances": {
+            **_scale_seen(plan, then, note),
+            "ResultPath": "$.has",
+            "Next": "Back: as many?",
+        },
+        "Back: as many?": choice(
+            [same, rule("$.scaled", IsPresent=True, then="Back: not as many")],
+            default="Back: scale",
+        ),
+        "Back: scale": {**scale, "Next": again},
+        again: {"Type": "Pass", "Result": True, "ResultPath": "$.scaled", "Next": scale["Next"]},
+        "Back: not as many": {
+            "Type": "Pass",
+            "Parameters": {
+                "Error": "NotScaled",
+                "Cause.$": f"States.Format('{text}hand: {{}}', "
+                "States.JsonToString($.had.variants))",
+            },
+            "ResultPath": note,
+            "Next": then,
+        },
+    }
+
+
+# Of a variant, what UpdateEndpointWeightsAndCapacities takes; one that is serverless has no number.
+_WANTED_AGAIN: State = {
+    "ProcessorConfig": {"Mode": "INLINE"},
+    "StartAt": "Has it instances?",
+    "States": {
+        "Has it instances?": choice(
+            [
+                both(
+                    [
+                        {"Variable": f"$.{name}", "IsPresent": True}
+                        for name in ("DesiredInstanceCount", "DesiredWeight")
+                    ],
+                    "Its instances",
+                )
+            ],
+            default="Its name",
+        ),
+        "Its instances": {
+            "Type": "Pass",
+            "Parameters": {
+                f"{name}.$": f"$.{name}"
+                for name in ("VariantName", "DesiredInstanceCount", "DesiredWeight")
+            },
+            "End": True,
+        },
+        "Its name": {
+            "Type": "Pass",
+            "Parameters": {"VariantName.$": "$.VariantName"},
+            "End": True,
+        },
+    },
+}
+
+
+def _scale_seen(plan: Plan, failed: str, error: str = "$.error") -> State:
+    """See what an endpoint that serves is scaled to; `scale` tells two such looks apart."""
+    members = [f"$.ProductionVariants[*].Desired{name}" for name in ("InstanceCount", "Weight")]
+    counts, weights = (f"States.JsonToString({path})" for path in members)
+    return {
+        **call("sagemaker:describeEndpoint", {"EndpointName": plan.endpoint}, failed, error),
+        "ResultSelector": {
+            "variants.$": "$.ProductionVariants",
+            "scale.$": f"States.Format('{{}} {{}}', {counts}, {weights})",
+        },
+        "Retry": PATIENT,
     }
 
 

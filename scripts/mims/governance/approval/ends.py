@@ -7,7 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mims.governance.approval.states_language import States, choice, fail, rule
+from mims.governance.approval.states_language import (
+    State,
+    States,
+    both,
+    choice,
+    fail,
+    rule,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,7 +29,21 @@ REFUSALS = {
 }
 # After the first change: all of it taken back, or not all.
 ROLLED_BACK, ROLLBACK_INCOMPLETE = "RolledBack", "RollbackIncomplete"
+SAME_GATES = "Same gate file?"  # the state that begins
 UPDATE = "Update the version"  # the state that makes the first change
+FORMAT = 2  # of an execution's input
+
+
+def same_gates(gates_sha256: str) -> State:
+    """What the input of an execution must be: of our making, and judged by this gate file."""
+    return both(
+        [
+            {"Variable": "$.format", "IsPresent": True},
+            {"Variable": "$.format", "NumericEquals": FORMAT},
+            {"Variable": "$.gates_sha256", "StringEquals": gates_sha256},
+        ],
+        "All gates passed?",
+    )
 
 
 def unread(name: str, changed: Iterable[str]) -> States:

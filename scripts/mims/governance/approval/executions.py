@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mims.errors import InputError, ServiceError
+from mims.governance.approval.ends import SAME_GATES, same_gates
 from mims.registration.aws import AwsError, asking, client, required
 from mims.text import printable
 
@@ -111,6 +112,25 @@ def deploy(
     return Machine(arn, "unchanged" if same else "updated")
 
 
+def check_made_of(registry: Registry, machine: str, gates_sha256: str) -> None:
+    """See that a state machine was made from a gate file: it would end what another has judged.
+
+    Raises:
+        InputError: there is no such state machine, or it was made from another gate file.
+        ServiceError: Step Functions refused.
+
+    """
+    arn = _deployed(registry, machine)
+    with asking("DescribeStateMachine", registry.region, machine):
+        found = _sfn(registry).describe_state_machine(stateMachineArn=arn)
+    states = json.loads(found["definition"]).get("States", {})
+    if states.get(SAME_GATES, {}).get("Choices") != [same_gates(gates_sha256)]:
+        raise InputError(
+            f"state machine {machine} was made from another gate file, or by another version of "
+            "mims: deploy it from the present one first, mims-registry pipeline deploy"
+        )
+
+
 def start(registry: Registry, machine: str, given: Mapping[str, Any]) -> str:
     """Start an execution with what `prepare` gave; give its ARN.
 
@@ -119,9 +139,7 @@ def start(registry: Registry, machine: str, given: Mapping[str, Any]) -> str:
         ServiceError: Step Functions refused.
 
     """
-    arn = _machine_arn(registry, machine)
-    if arn is None:
-        raise InputError(f"{registry.region} has no state machine {machine}: deploy it first")
+    arn = _deployed(registry, machine)
     under_way = [
         one for one in _executions(registry, arn, RUNNING) if one.rpartition(":")[2] != given["run"]
     ]
@@ -145,10 +163,7 @@ def waiting(registry: Registry, group: str, machine: str | None = None) -> list[
         ServiceError: Step Functions refused.
 
     """
-    name = machine or machine_name(group)
-    arn = _machine_arn(registry, name)
-    if arn is None:
-        raise InputError(f"{registry.region} has no state machine {name}: deploy it first")
+    arn = _deployed(registry, machine or machine_name(group))
     found = (_pending(registry, one) for one in _executions(registry, arn, RUNNING))
     return [one for one in found if one and one.group == group]
 
@@ -246,6 +261,13 @@ def _machine_arn(registry: Registry, name: str) -> str | None:
     with asking("ListStateMachines", registry.region, name):
         found = [one for page in pages for one in page["stateMachines"] if one["name"] == name]
     return found[0]["stateMachineArn"] if found else None
+
+
+def _deployed(registry: Registry, name: str) -> str:
+    arn = _machine_arn(registry, name)
+    if arn is None:
+        raise InputError(f"{registry.region} has no state machine {name}: deploy it first")
+    return arn
 
 
 def _executions(registry: Registry, machine: str, status: Any) -> list[str]:

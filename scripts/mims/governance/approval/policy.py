@@ -27,8 +27,8 @@ _QUEUE = re.compile(
     r"/(?P<account>\d{12})/(?P<name>[\w-]{1,80}(?:\.fifo)?)"
 )
 # Of the 63 characters of a model's or configuration's name, those that the group surely has: behind
-# it come the version's number and a digest.
-_START = 43
+# it come the version's number, a digest and a number of instances.
+_START = 36
 
 
 class Queue(NamedTuple):

@@ -21,24 +21,24 @@ from __future__ import annotations
 
 import json
 import uuid
+from dataclasses import replace
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Any
-
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from typing import TYPE_CHECKING, Any
 
 from mims.errors import InputError
 from mims.governance.ab.endpoint import free
 from mims.governance.approval.checks import checks, report_keys
 from mims.governance.approval.endpoint import Plan
+from mims.governance.approval.ends import FORMAT
 from mims.governance.decisions import History
-from mims.governance.deploy import Variant, config_request, model_request
+from mims.governance.deploy import Variant, clipped, config_request, count_now, model_request
 from mims.governance.endpoints import Patience
 from mims.governance.gates.evidence import gather
 from mims.governance.gates.judging import evaluate, person
 from mims.governance.report_shapes import number
 from mims.governance.versions import PRODUCTION, STAGING
 from mims.registration.aws import asking
-from mims.text import listed, printable
+from mims.text import listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -46,64 +46,26 @@ if TYPE_CHECKING:
     from mims.governance.approval.checks import Check
     from mims.governance.gates.evidence import Evidence
     from mims.governance.gates.file import GateFile
+    from mims.governance.gates.models import Deployment
     from mims.governance.registry import Registry
     from mims.governance.versions import Version
 
 _INPUT_LIMIT = 262_144  # bytes of an execution's input, and of what a task answers
+_COUNT_DIGITS = 6  # of a number of instances
 _REPORT_LIMIT = 200_000  # bytes of a report that a state machine can read beside its input
 
 
-class Verification(BaseModel):
-    """A request that the endpoint must answer."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    body: Annotated[str, Field(min_length=1, max_length=100_000)]
-    content_type: str = "text/csv"
-
-
-class Deployment(BaseModel):
-    """The section `deployment` of a gate file."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    endpoint: Annotated[str, Field(pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$")] | None = None
-    role: Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:iam::\d{12}:role/\S+$")] | None = None
-    instance_type: Annotated[str, Field(pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9]+$")] = "ml.m5.large"
-    initial_instance_count: Annotated[int, Field(strict=True, ge=1)] = 1
-    verification: Verification | None = None
-    approval_hours: Annotated[float, Field(gt=0, le=8760)] = 72
-
-    @classmethod
-    def of(cls, gate_file: GateFile) -> Deployment:
-        """Read a gate file's section.
-
-        Raises:
-            InputError: with every mistake in it.
-
-        """
-        try:
-            made = cls.model_validate(gate_file.deployment)
-        except ValidationError as error:
-            raise InputError(
-                *(
-                    f"deployment.{'.'.join(map(str, one['loc']))}: {printable(one['msg'])}"
-                    for one in error.errors(include_url=False)
-                )
-            ) from error
-        if made.endpoint and not made.role:
-            raise InputError("deployment.role: must be given: the role that the model runs with")
-        return made
-
-    def plan(self, queue_url: str) -> Plan:
-        """How the state machine goes about it."""
-        return Plan(
-            queue_url=queue_url,
-            endpoint=self.endpoint,
-            role=self.role or "",
-            instance_type=self.instance_type,
-            count=self.initial_instance_count,
-            probe=self.verification.model_dump() if self.verification else None,
-            approval_seconds=max(round(self.approval_hours * 3600), 1),
-        )
+def plan(gate_file: GateFile, queue_url: str) -> Plan:
+    """How the group's state machine goes about it, by the gate file's section."""
+    wanted = gate_file.deployment
+    return Plan(
+        queue_url=queue_url,
+        endpoint=wanted.endpoint,
+        role=wanted.role or "",
+        instance_type=wanted.instance_type,
+        probe=wanted.verification.model_dump() if wanted.verification else None,
+        approval_seconds=max(round(wanted.approval_hours * 3600), 1),
+    )
 
 
 def prepare(
@@ -121,7 +83,7 @@ def prepare(
     if gate_file.group != version.group:
         raise InputError(f"the gate file is of group {gate_file.group}, not {version.group}")
     _check_fit(version)
-    deployment = Deployment.of(gate_file)
+    deployment = gate_file.deployment
     if deployment.endpoint:
         free(registry, deployment.endpoint, Patience())
     versions = {one.number: one for one in registry.versions(version.group)}
@@ -151,6 +113,7 @@ def prepare(
     read, limits, baselines = _numbers(found, gates.metrics, evidence)
     run = str(uuid.uuid4())
     made = {
+        "format": FORMAT,
         "group": version.group,
         "run": run,
         "reason": reason,
@@ -167,7 +130,7 @@ def prepare(
         "read": read,
         "limits": limits,
         "baselines": baselines,
-        "deployment": _names(version, deployment),
+        "deployment": _names(registry, version, deployment),
     }
     if len(json.dumps(made)) > _INPUT_LIMIT // 2:
         raise InputError(f"{version.name}: its verdicts are too long for a state machine")
@@ -204,15 +167,26 @@ def _told(version: Version) -> dict[str, Any]:
     }
 
 
-def _names(version: Version, deployment: Deployment) -> dict[str, str]:
-    """How the model, its configuration and its variant are called."""
+def _names(registry: Registry, version: Version, deployment: Deployment) -> dict[str, Any]:
+    """How the model, its configuration and its variant are called, and on how many instances.
+
+    No fewer than the endpoint has by now. `scaled` begins the name of a configuration for more,
+    should it be scaled while approvals are waited for.
+    """
     if deployment.endpoint is None:
         return {}
     role = deployment.role or ""
-    variant = Variant(version, deployment.instance_type, deployment.initial_instance_count)
+    variant = Variant(version, deployment.instance_type)
+    now = count_now(registry.sagemaker, deployment.endpoint, variant, role, None)
+    variant = replace(variant, count=max(deployment.initial_instance_count, now))
+    config = config_request([variant], role)["EndpointConfigName"]
     return {
         "model": model_request(version, role)["ModelName"],
-        "config": config_request([variant], role)["EndpointConfigName"],
+        "config": config,
+        "scaled": clipped(version.group, str(version.number), config[-12:], "n" * _COUNT_DIGITS)[
+            : -_COUNT_DIGITS - 1
+        ],
+        "count": variant.count,
         "variant": variant.name,
     }
 

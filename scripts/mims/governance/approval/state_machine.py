@@ -23,8 +23,10 @@ from mims.governance.approval.ends import (
     NOT_READY,
     ROLLBACK_INCOMPLETE,
     ROLLED_BACK,
+    SAME_GATES,
     UPDATE,
     UPDATE_REFUSED,
+    same_gates,
 )
 from mims.governance.approval.states_language import (
     NEXT,
@@ -44,6 +46,7 @@ from mims.governance.approval.states_language import (
 )
 from mims.governance.approval.unchanged import look, unchanged
 from mims.governance.versions import ARCHIVED, PRODUCTION
+from mims.text import counted
 
 if TYPE_CHECKING:
     from mims.governance.gates.file import GateFile
@@ -88,12 +91,12 @@ def definition(gate_file: GateFile, plan: Plan) -> dict[str, Any]:
 def _evaluated(gates_sha256: str) -> list[Step]:
     """Refuse what was judged by another gate file, and what the command has refused."""
     refused = fail(GATE_REFUSED, path="$.refusals")
-    other = "this state machine was made from another gate file: deploy it from the present one"
+    other = "this state machine was made from another gate file, or by another version of mims: "
     return [
         (
-            "Same gate file?",
-            choice([rule("$.gates_sha256", StringEquals=gates_sha256)], default="Other gate file"),
-            {"Other gate file": fail(NOT_READY, other)},
+            SAME_GATES,
+            choice([same_gates(gates_sha256)], default="Other gate file"),
+            {"Other gate file": fail(NOT_READY, f"{other}deploy it from the present one")},
         ),
         (
             "All gates passed?",
@@ -155,7 +158,8 @@ def _approved(plan: Plan, people: int, *, others: bool) -> list[Step]:
         refusal = state_name(f"{refused} {number}")
         ends: States = {refusal: fail(APPROVAL_REFUSED, path=said)}
         ends[late] = fail(
-            APPROVAL_TIMED_OUT, f"nobody answered within {plan.approval_seconds} seconds"
+            APPROVAL_TIMED_OUT,
+            f"nobody answered within {counted(plan.approval_seconds, 'second')}",
         )
         ends[lost] = fail(NOT_READY, path="$.error.Cause")
         steps += [

@@ -45,9 +45,17 @@ if TYPE_CHECKING:
 
 
 def answer(
-    registry: Registry, pending: Pending, *, approved: bool, by: str | None = None, reason: str
+    registry: Registry,
+    pending: Pending,
+    *,
+    approved: bool,
+    by: str | None = None,
+    reason: str,
+    dry_run: bool = False,
 ) -> None:
     """Answer for whoever asks (`by`, an ARN, or the caller); an approval is put into the trail.
+
+    On `dry_run` it only sees whether they may.
 
     Raises:
         InputError: nobody waits for it any more, or they may not approve it.
@@ -60,8 +68,10 @@ def answer(
     execution = executions.status(registry, pending.execution)
     if approved and execution.status == RUNNING:
         _check_may_approve(registry, pending, by)
+        if dry_run:
+            return
         _put_down(registry, pending, execution, by, reason)
-    if not executions.send(registry, pending, said):
+    if not dry_run and not executions.send(registry, pending, said):
         raise InputError(
             f"nobody waits for an approval of {pending.version} any more: it was answered, or too "
             "late"

@@ -9,6 +9,7 @@ import click
 
 from mims import console
 from mims.errors import EXIT_DONE, EXIT_INPUT, InputError
+from mims.governance.commands.deciding import going_on
 from mims.governance.commands.shared import as_change, as_read, gate_file, registry_of, taught, tell
 from mims.governance.commands.shared import version as version_
 from mims.text import listed
@@ -54,23 +55,34 @@ def deploy(gates: Path, queue: str, role: str, print_only: bool, **options: Any)
     """Make the group's state machine of its gate file, or change it where it differs.
 
     Deploy again after each change of the gate file: executions hold to the one that they know.
-    """
+
+    \b
+    What is deployed, the gate file says; without an endpoint, nothing:
+      deployment:
+        endpoint: fraud-live
+        role: arn:aws:iam::123456789012:role/model
+        instance_type: ml.m5.large
+        initial_instance_count: 2
+        verification: {body: "1,2,3", content_type: text/csv}
+        approval_hours: 72
+    """  # noqa: D301 - click wants the character
     from mims.governance.approval import executions
     from mims.governance.approval.policy import Queue
-    from mims.governance.approval.promotion import Deployment
+    from mims.governance.approval.promotion import plan
     from mims.governance.approval.state_machine import definition
     from mims.governance.gates.file import GateFile
 
     gates_of = GateFile.load(gates)
     Queue.of(queue, console.region_of(options["region"]))
-    made = definition(gates_of, Deployment.of(gates_of).plan(queue))
+    made = definition(gates_of, plan(gates_of, queue))
     if print_only:
         click.echo(json.dumps(made, indent=2))
         return
     name = executions.machine_name(gates_of.group)
     machine = executions.deploy(registry_of(options), made, name, role, dry_run=options["dry_run"])
     report = {"machine": machine.arn, "done": machine.done, "dry_run": options["dry_run"]}
-    tell(options, [report], lambda: f"{machine.arn or name}: {machine.done}")
+    would = "would be " if options["dry_run"] and machine.done != "unchanged" else ""
+    tell(options, [report], lambda: f"{machine.arn or name}: {would}{machine.done}")
 
 
 @pipeline.command(
@@ -95,12 +107,12 @@ def policy(gates: Path, queue: str, trusted: bool, **options: Any) -> None:
     """
     from mims.governance.approval import policy as policies
     from mims.governance.approval.executions import machine_name
-    from mims.governance.approval.promotion import Deployment
+    from mims.governance.approval.promotion import plan as planned
     from mims.governance.approval.state_machine import definition
     from mims.governance.gates.file import GateFile
 
     gates_of = GateFile.load(gates)
-    plan = Deployment.of(gates_of).plan(queue)
+    plan = planned(gates_of, queue)
     place = policies.Queue.of(queue, console.region_of(options["region"]))
     if trusted:
         document = policies.trust(machine_name(gates_of.group), place)
@@ -135,11 +147,15 @@ def start(name: str, gates: Path, reason: str, **options: Any) -> int:
     registry = registry_of(options, name)
     version = registry.version(name)
     gates_of = GateFile.load(gates, version.group)
-    stages.settle(registry, version.group, dry_run=options["dry_run"])
+    machine = executions.machine_name(gates_of.group)
+    executions.check_made_of(registry, machine, gates_of.sha256)
+    desk = stages.settle(registry, version.group, dry_run=options["dry_run"])
     given = prepare(registry, name, gates_of, reason=reason)
     execution = ""
     if not options["dry_run"]:
-        execution = executions.start(registry, executions.machine_name(gates_of.group), given)
+        execution = executions.start(registry, machine, given)
+    if admitted := desk.history.admitted():
+        console.say(going_on(desk.group, admitted[-1]))
     report = {
         "execution": execution,
         "passed": given["passed"],
@@ -196,15 +212,15 @@ def answer(name: str, word: str | None, reason: str, **options: Any) -> None:
     approved = word == "approved"
     registry = registry_of(options)
     pending = _the_one(registry, name)
-    if not options["dry_run"]:
-        trail.answer(registry, pending, approved=approved, reason=reason)
+    dry_run = options["dry_run"]
+    trail.answer(registry, pending, approved=approved, reason=reason, dry_run=dry_run)
     report = {
         "version": pending.version,
         "approved": approved,
         "execution": pending.execution,
-        "dry_run": options["dry_run"],
+        "dry_run": dry_run,
     }
-    would = "would be " if options["dry_run"] else ""
+    would = "would be " if dry_run else ""
     tell(options, [report], lambda: f"{pending.version}: {would}{word}")
 
 
@@ -236,7 +252,11 @@ def _the_one(registry: Registry, name: str) -> Pending:
     "--timeout", type=click.FloatRange(0), default=3600.0, show_default=True, help="in seconds"
 )
 @click.option(
-    "--poll", type=click.FloatRange(0, min_open=True), default=10.0, help="seconds between looks"
+    "--poll",
+    type=click.FloatRange(0, min_open=True),
+    default=10.0,
+    show_default=True,
+    help="seconds between looks",
 )
 @as_change
 def follow(execution: str, timeout: float, poll: float, **options: Any) -> int:

@@ -19,10 +19,12 @@ from mims.governance.commands.shared import (
     tell,
 )
 from mims.governance.commands.shared import version as version_
+from mims.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from mims.governance.decisions import Decision
     from mims.governance.moves import Outcome
 
 _KEYS = (
@@ -149,8 +151,9 @@ def verify(group: str, **options: Any) -> None:
 def _verified(row: dict[str, Any]) -> str:
     if not row["newest"]:
         return f"no records in s3://{row['bucket']}"
+    linked = ", each linked to the one before" if row["records"] > 1 else ""
     return (
-        f"{row['records']} records, each linked to the one before; the newest is {row['newest']}\n"
+        f"{counted(row['records'], 'record')}{linked}; the newest is {row['newest']}\n"
         f"sha256 {row['sha256']}"
     )
 
@@ -165,9 +168,25 @@ def _told(options: dict[str, Any], outcome: Outcome) -> int:
     for settled in outcome.settled:
         name = _name(outcome, settled.arn)
         console.say(f"completed first: {settled.action} of {name}, which was cut off")
+    if outcome.tried:
+        console.say(going_on(outcome.group, outcome.tried))
     report = _report(outcome)
     tell(options, [report], lambda: _text(report))
     return EXIT_INPUT if outcome.decision.phase == "refused" else EXIT_DONE
+
+
+def going_on(group: str, admitted: Decision) -> str:
+    """Say that an A/B of a group goes on, whatever is decided otherwise, and how it is ended."""
+    from mims.governance.ab.lost import behind
+
+    endpoint = admitted.reason.removeprefix("A/B behind ").partition(":")[0]
+    known = admitted.reason.startswith(behind(endpoint))
+    return (
+        f"note: an A/B of {group}/{admitted.arn.rpartition('/')[2]} goes on"
+        f"{f' behind endpoint {endpoint}' if known else ''}, begun by {admitted.actor} at "
+        f"{admitted.at:%Y-%m-%d %H:%M} UTC: look at it, mims-registry ab status "
+        f"{endpoint if known else 'ENDPOINT'}, and end it with ab stop"
+    )
 
 
 def _report(outcome: Outcome) -> dict[str, Any]:

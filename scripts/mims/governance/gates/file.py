@@ -32,14 +32,17 @@ from pydantic import BaseModel, Field, PrivateAttr, ValidationError
 
 from mims.archive.files import open_regular, reading
 from mims.errors import InputError
+from mims.governance.cards.schema import fact_problems
 from mims.governance.gates import marked_yaml
 from mims.governance.gates.models import (
     Age,
     Approval,
+    Deployment,
     Limit,
     MetricGate,
     Part,
     StageGates,
+    Verification,
 )
 from mims.governance.report_shapes import direction_of
 from mims.registration.config import GROUP_LIMIT
@@ -56,7 +59,7 @@ if TYPE_CHECKING:
 SIZE_LIMIT = 256_000  # bytes
 _SHOWN = 100  # mistakes; who made more has another kind of file
 _EMPTY = "is empty: give it a value, or leave the key out"
-_FREE = ("card", "deployment")  # sections that others read
+_FREE = ("card",)  # whose facts may be left open
 _GROUP = matching(
     "a group's name: letters, digits and hyphens, a letter or digit at both ends",
     r"[a-zA-Z0-9](-*[a-zA-Z0-9])*",
@@ -75,8 +78,8 @@ class GateFile(Part):
     """gates on the way to Production"""
     card: dict[str, Any] = Field(default={})
     """for the model card: intended use, ethical considerations, …"""
-    deployment: dict[str, Any] = Field(default={})
-    """for the endpoint: its name, instance type, smoke test, …"""
+    deployment: Deployment = Deployment()
+    """for a promotion by state machine: the endpoint, its instances, a request to try it with"""
 
     _sha256: str = PrivateAttr("")
 
@@ -157,7 +160,10 @@ def _lines(source: str, mistakes: list[marked_yaml.Mistake]) -> Iterator[str]:
 
 
 def _further(raw: Any, document: Document, group: str | None) -> Iterator[marked_yaml.Mistake]:
-    """Yield what the models don't see: emptiness, another group, a metric of unknown direction."""
+    """Yield what the models don't see.
+
+    Emptiness, another group, a metric of unknown direction, facts that no model card has.
+    """
 
     def mistake(path: marked_yaml.Path, text: str) -> marked_yaml.Mistake:
         return marked_yaml.Mistake(document.place(path), path, text)
@@ -175,6 +181,9 @@ def _further(raw: Any, document: Document, group: str | None) -> Iterator[marked
             if "baseline" in said and "better" not in said and not direction_of(name):
                 text = f"say which way {shown(name)} is better, higher or lower: `better: higher`"
                 yield mistake((stage, "metrics", name), text)
+    card = _at(raw, ("card",))
+    for path, text in fact_problems(card) if isinstance(card, dict) else ():
+        yield mistake(("card", *path), text)
 
 
 def _at(value: Any, path: marked_yaml.Path) -> Any:
@@ -232,8 +241,10 @@ def _known(path: marked_yaml.Path) -> list[str]:
         "fairness": Limit,
         "evidence": Age,
         "approval": Approval,
+        "verification": Verification,
     }
-    model = GateFile if len(path) == 1 else StageGates if len(path) == 2 else models[path[1]]
+    section = Deployment if path[0] == "deployment" else StageGates
+    model = GateFile if len(path) == 1 else section if len(path) == 2 else models[path[1]]
     return [field.alias or name for name, field in model.model_fields.items()]
 
 

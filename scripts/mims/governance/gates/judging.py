@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mims.contracts import CSV
 from mims.errors import InputError
-from mims.text import listed, printable
+from mims.text import counted, listed, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -96,7 +96,8 @@ def _checks(gates: StageGates, evidence: Evidence) -> Iterator[_Check]:
         yield "schema", wanted, partial(_compatible, evidence)
     if gates.evidence:
         most = gates.evidence.at_most_days_old
-        yield "evidence", f"at most {numeral(most)} days old", partial(_fresh, most, evidence)
+        days = "1 day" if most == 1 else f"{numeral(most)} days"
+        yield "evidence", f"at most {days} old", partial(_fresh, most, evidence)
     if gates.integrity:
         yield from _integrity(evidence)
     if gates.approval:
@@ -219,7 +220,7 @@ def _explained(evidence: Evidence) -> _Finding:
     weights = evidence.importance()
     most = sorted(weights, key=lambda name: -abs(weights[name]))[:3]
     return _Finding(
-        f"{len(weights)} features, first "
+        f"{counted(len(weights), 'feature')}, first "
         + ", ".join(f"{printable(name)} {numeral(weights[name])}" for name in most)
     )
 
@@ -229,7 +230,7 @@ def _explained(evidence: Evidence) -> _Finding:
 
 def _compatible(evidence: Evidence) -> _Finding:
     own = evidence.variables(evidence.version)
-    counts = f"{len(own.inputs)} inputs, {len(own.outputs)} outputs"
+    counts = f"{counted(len(own.inputs), 'input')}, {counted(len(own.outputs), 'output')}"
     if evidence.production is None:
         return _Finding(counts, remark=_NO_PRODUCTION)
     old = evidence.variables(evidence.production)
@@ -298,7 +299,8 @@ def _approved(count: int, evidence: Evidence) -> _Finding:
     found = listed(others.values()) or "nobody"
     if by is None:
         return _Finding(found, ["nobody knows who registered it, so nobody is surely another"])
-    problem = [f"{found} approved, and {printable(person(by))} registered it"]
+    whose = f"{found} else" if evidence.approvals and not others else found
+    problem = [f"{whose} approved, and {printable(person(by))} registered it"]
     return _Finding(found, problem if len(others) < count else ())
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from mims.governance.report_shapes import direction_of
-from mims.registration.parameters import Rule, shown
+from mims.registration.parameters import Rule, matching, shown
 from mims.text import listed
 
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
@@ -122,3 +122,48 @@ class StageGates(Part):
     """required: package and payload are what was registered, and the audit trail tells of it"""
     approval: Approval | None = None
     """approvals that it needs"""
+
+
+class Verification(Part):
+    """A request that the endpoint must answer."""
+
+    body: Annotated[str, Field(min_length=1, max_length=100_000)]
+    """what it is sent"""
+    content_type: str = "text/csv"
+    """of what type that is"""
+
+
+_ENDPOINT = matching(
+    "an endpoint's name: letters, digits and hyphens, a letter or digit at both ends",
+    r"[a-zA-Z0-9](-*[a-zA-Z0-9])*",
+    longest=63,
+)
+_ROLE = matching(
+    "a role's ARN such as arn:aws:iam::123456789012:role/model",
+    r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[^ ]+",
+    longest=2048,
+)
+_INSTANCES = matching("a type of instances such as ml.m5.large", r"ml\.[a-z0-9-]+\.[a-z0-9]+", 63)
+
+
+class Deployment(Part):
+    """What a state machine puts a version behind as it promotes it to Production."""
+
+    endpoint: Annotated[str, _ENDPOINT] | None = None
+    """the endpoint; without one, versions change their stage alone"""
+    role: Annotated[str, _ROLE] | None = None
+    """the role that the model runs with; needed with an endpoint"""
+    instance_type: Annotated[str, _INSTANCES] = "ml.m5.large"
+    """type of the endpoint's instances"""
+    initial_instance_count: Annotated[int, Field(strict=True, ge=1)] = 1
+    """how many instances at least; as many as the endpoint has, where that is more"""
+    verification: Verification | None = None
+    """a request that the endpoint must answer"""
+    approval_hours: Annotated[Number, Field(gt=0, le=8760)] = 72
+    """how long to wait for each approval"""
+
+    @model_validator(mode="after")
+    def _can_serve(self) -> Deployment:
+        if self.endpoint and not self.role:
+            raise ValueError("role must be given: the role that the model runs with")
+        return self
