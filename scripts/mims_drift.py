@@ -6,8 +6,8 @@ Reads   /opt/ml/processing/input/baseline       the baseline: JSON, a file or in
         /opt/ml/processing/input/labels         ground truth that came later (optional)
 Writes  /opt/ml/processing/output/report/       report.json, and report.html with plots
         /opt/ml/output/message                  the exit message; of drift it names the fields
-Heeds   ALPHA, PSI, SHARE, CHANGE, MINIMUM; TASK, PREDICTION, POSITIVE, QUALITY (with labels);
-        SUBJECT
+Heeds   ALPHA, PSI, SHARE, CHANGE, MINIMUM; TASK, PREDICTION, SCORE, POSITIVE, QUALITY (with
+        labels); SUBJECT
 
 Needs Python 3.11 and what docker/monitor adds to the mims image. `--help` tells more. Exit codes:
 0 no drift, 1 the inputs or settings are at fault, or too little was seen for a verdict, 2 wrong

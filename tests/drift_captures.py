@@ -16,7 +16,7 @@ HOUR = "2026/03/02/14"
 
 def lines(made: Records, first: int = 0) -> Iterator[str]:
     """A capture a record: what was asked is CSV, what was answered JSON."""
-    answers = made.outputs["score"].to_pylist()
+    answers = made.outputs.to_pylist()
     for at, row in enumerate(made.inputs.to_pylist()):
         asked = ",".join(str(value) for value in row.values())
         yield json.dumps(
@@ -24,7 +24,7 @@ def lines(made: Records, first: int = 0) -> Iterator[str]:
                 "captureData": {
                     "endpointInput": _side("text/csv", "INPUT", asked, "CSV"),
                     "endpointOutput": _side(
-                        "application/json", "OUTPUT", json.dumps({"score": answers[at]}), "JSON"
+                        "application/json", "OUTPUT", json.dumps(answers[at]), "JSON"
                     ),
                 },
                 "eventMetadata": {

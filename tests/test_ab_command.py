@@ -89,7 +89,7 @@ def test_from_start_to_promotion(said: Said, group: Group, tmp_path: Path) -> No
     told = start(said, group, "--minimum", "300")
     assert f"{group.challenger.name} gets 0.5 of the traffic" in told
     assert "a difference of 0.05 is found 8 times in 10 within" in told
-    assert "nothing is decided before 300" in said("status", "fraud")
+    assert "nothing is decided before each variant has 300" in said("status", "fraud")
 
     answered(design(), right=(0.7, 0.95), records=1500)
 

@@ -125,7 +125,7 @@ def test_a_shadow_is_judged_by_pairs() -> None:
 
     assert found.state == "challenger better"
     assert found.split == 1
-    assert found.reasons[1] == "2000 pairs are labelled"
+    assert found.reasons[1] == "2,000 pairs are labelled"
     assert found.course.difference[-1] == pytest.approx(better.mean())
 
 
@@ -140,7 +140,7 @@ def test_nothing_is_known_yet(shadow: bool) -> None:
     found = verdict(design(shadow=shadow), records(0.9, 0.9, 0), QUIET)
 
     assert found.state == "running"
-    assert found.reasons[0].startswith("nothing is decided before 500 records of each variant")
+    assert found.reasons[0].startswith("nothing is decided before each variant has 500")
     assert len(found.course.records) == 0
 
 

@@ -55,10 +55,10 @@ def test_what_is_of_another_time_or_variant_does_not_count(tmp_path: Path) -> No
     assert (found.captured, found.scored, found.unused) == ((1, 0), (1, 0), 3)
     assert found.scores.tolist() == [1]
     assert found.notes == (
-        "nothing is captured of penguins-2 since 2026-03-02T14:00:00+00:00",
+        "nothing is captured of penguins-2 since 2026-03-02T14:00:00Z",
         (
-            "3 of 4 labels are of no request that was captured, so far: a label names the "
-            "InferenceId that the client sent, or the capture's eventId"
+            "3 of 4 labels without a captured request since the challenger's first answer, so far: "
+            "a label names the InferenceId that the client sent, or the capture's eventId"
         ),
     )
 
@@ -174,7 +174,8 @@ def test_a_shadow_gives_pairs(tmp_path: Path) -> None:
         ids = zip("abc", outputs.split(), strict=True)
         return [answer(f"{n}{number}", out, inference_id=n) for n, out in ids]
 
-    captured(tmp_path, 1, [*both(1, "0.9 0.2 0.7"), answer("alone", inference_id="d")])
+    not_copied = answer("alone", inference_id="d")
+    captured(tmp_path, 1, [*both(1, "0.9 0.2 0.7"), not_copied])
     captured(tmp_path, 2, both(2, "0.8 0.7 0.1"))
     labels(tmp_path, [label(event, "1") for event in "abcd"])
 
@@ -182,8 +183,23 @@ def test_a_shadow_gives_pairs(tmp_path: Path) -> None:
 
     assert found.scores.tolist() == [0, 1, -1]
     assert found.scored == (3, 3)
-    (note,) = found.notes
-    assert note.startswith("1 labels are of one variant alone: a shadow's copy has another eventId")
+    assert found.notes == ()
+
+
+@pytest.mark.parametrize("pairs", [0, 20])
+def test_a_shadow_needs_an_id_that_both_variants_see(tmp_path: Path, pairs: int) -> None:
+    """Half of the requests are copied; of far more than the other half there is one capture."""
+    seen = [f"r{at}" for at in range(pairs)]
+    captured(
+        *(tmp_path, 1),
+        [answer(f"1{n}", inference_id=n) for n in seen] + [answer(f"e{at}") for at in range(80)],
+    )
+    captured(tmp_path, 2, [answer(f"2{n}", inference_id=n) for n in [*seen, "other"]])
+    labels(tmp_path, [label(n, "1") for n in seen + [f"e{at}" for at in range(80)]])
+
+    (note,) = outcomes(here(tmp_path, shadow=True)).notes
+
+    assert note.startswith("80 labels of one variant alone: a shadow's copy has another eventId")
     assert note.endswith("clients must send an InferenceId, and the label must name it")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -87,6 +88,14 @@ def test_of_few_records_no_more_is_drawn_than_there_can_be() -> None:
     drawn = read(page(a_look(records=60))).text("section")
     assert "100%" in drawn
     assert "200%" not in drawn
+
+
+def test_a_latency_that_is_not_watched_does_not_hold() -> None:
+    """There are values, but of too few requests to hold one against the other."""
+    seen = a_look()
+    assert "in 3 periods running holds" in read(page(seen)).text()
+    rails = replace(seen.guardrails, notes=("latency: in no period had both 200 requests",))
+    assert "in 3 periods running not watched" in read(page(replace(seen, guardrails=rails))).text()
 
 
 def test_no_p_value_is_zero() -> None:

@@ -529,6 +529,9 @@ def test_a_folder_s_files_by_endpoint_variant_and_hour(tmp_path: Path) -> None:
     assert count(variant="champion") == 4
     assert count(endpoint="penguins", since=HOURS[1] + timedelta(minutes=29)) == 6
     assert count(endpoint="penguins", variant="champion", since=HOURS[1], until=HOURS[2]) == 2
+    on_the_hour = HOURS[2].replace(minute=0)
+    assert count(variant="champion", since=HOURS[1], until=on_the_hour) == 1
+    assert count(variant="champion", since=on_the_hour, until=HOURS[2]) == 1
     assert count(endpoint="nobody") == 0
     inside = tmp_path / "penguins" / "champion"
     assert len(reading.sources(inside, variant="champion", until=HOURS[0])) == 1

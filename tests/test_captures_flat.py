@@ -104,6 +104,11 @@ def test_what_is_not_is_left_to_lines(text: str, names: Sequence[str]) -> None:
     assert check([good, text, good], names) == 2
 
 
+@pytest.mark.parametrize("name", [":", ":x", " :x"])
+def test_names_that_look_as_if_they_came_after_a_key(name: str) -> None:
+    assert check([json.dumps({"a": "q", name: 1}), f'{{"a":"q","{name}":1}}'], ("a", name)) == 0
+
+
 @pytest.mark.parametrize(("width", "is_flat"), [(2000, 1), (30_000, 0)])
 def test_many_fields_are_no_trouble(width: int, is_flat: int) -> None:
     """So many that the expression for an object is too large are left to `lines`."""
@@ -113,7 +118,7 @@ def test_many_fields_are_no_trouble(width: int, is_flat: int) -> None:
 
 
 NAMES = st.lists(
-    st.sampled_from(["a", "b", "data", "é", 'q"', "c d", "x:y", "a,b", "null", "."]) | st.text(),
+    st.sampled_from(["a", "b", "data", "é", 'q"', "c d", "x:y", ":x", "a,b", "null"]) | st.text(),
     min_size=1, max_size=3, unique=True,
 )  # fmt: skip
 SCALARS = st.one_of(

@@ -113,6 +113,15 @@ def test_statistics(client: CloudWatchClient, name: str, value: float) -> None:
     assert found == {name: pytest.approx(value)}
 
 
+def test_an_hour_that_is_not_over_counts_as_far_as_it_is(client: CloudWatchClient) -> None:
+    """Asked at 13:15 for what was since 12:45: there are 75 minutes, not two hours."""
+    put(client, "Invocations", *[1] * 75)
+    span: Any = {"since": NOON + hours(0.75), "until": NOON + hours(1.25)}
+    found = metrics(client, "fraud", ["Invocations"], **span, now=span["until"])
+    assert found == {"Invocations": pytest.approx(60)}
+    assert metrics(client, "fraud", ["Invocations"], **span) == {"Invocations": pytest.approx(37.5)}
+
+
 def test_what_has_no_data_is_not_zero(client: CloudWatchClient) -> None:
     put(client, "ModelLatency", 100)
     found = metrics(

@@ -131,6 +131,30 @@ def test_labels_that_came_later(root: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert sides == {"performance"}
 
 
+def test_which_output_is_the_score_is_a_setting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a class and its probability only the user knows of what class that is."""
+    outputs = {"label": [0, 1, 1, 1] * 250, "chance": [0.2, 0.9, 0.6, 0.7] * 250}
+    made = Records(records(1000).inputs, pyarrow.table(outputs))
+    folder = place(tmp_path, "baseline")
+    folder.mkdir(parents=True)
+    (folder / "baseline.json").write_bytes(content(baseline(tmp_path / "training", made)))
+    written(capture_file(place(tmp_path, "capture")), lines(made))
+    written(place(tmp_path, "labels") / "day.jsonl", labels([0, 1, 0, 1] * 250))
+    settings = {"TASK": "binary", "QUALITY": '{"auc": 1.0}'}
+    ended = run(tmp_path, monkeypatch, **settings)
+    assert ended.code == 1
+    assert any("SCORE of a job" in note for note in ended.report["notes"])
+    ended = run(tmp_path, monkeypatch, **settings, PREDICTION="label", SCORE="chance")
+    assert ended.code == 0, ended.message
+    values = {one["name"]: one["value"] for one in ended.report["series"]}
+    assert values["auc"] == 1.0
+    assert values["accuracy"] == 0.75
+    ended = run(tmp_path, monkeypatch, **settings, SCORE="chance,chanse")
+    assert "a binary task has one score" in ended.message["error"]
+
+
 def test_labels_need_a_task(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     captured(root, records(2000, seed=2))
     written(place(root, "labels") / "day.jsonl", labels([1, 0]))
@@ -185,6 +209,7 @@ def test_help_tells_of_drift(capsys: pytest.CaptureFixture[str]) -> None:
     assert ended.value.code == 0
     told = capsys.readouterr().out
     assert "Exit code 4" in told
+    assert "      4 drift was found" in told
     assert "/opt/ml/processing/input/capture" in told
 
 

@@ -287,7 +287,7 @@ def test_few_labels_decide_nothing(tmp_path: Path) -> None:
     made = story(tmp_path, drawn(0.5, 150), SCORED, {"accuracy": 0.91})
     assert verdict(made.part) == UNDECIDED
     assert made.part.undecided == (
-        "performance: 150 captures have a label and an answer: fewer than 200",
+        "performance: 150 captures with a label and an answer: fewer than 200",
     )
     assert made.measures["accuracy"].value < 0.7  # what there is, is given
 
@@ -361,9 +361,7 @@ def test_a_class_that_is_new_makes_every_answer_wrong(tmp_path: Path) -> None:
     made = story(tmp_path, pairs, task, {"accuracy": 1.0})
     assert made.measures["accuracy"].value == 0.8
     assert "log_loss" not in made.measures
-    assert any(
-        note.startswith("50 labels are of a class without a score") for note in made.part.notes
-    )
+    assert any(note.startswith("50 labels of a class without a score") for note in made.part.notes)
 
 
 def test_numbers_by_their_errors(tmp_path: Path) -> None:
@@ -540,7 +538,7 @@ def test_outputs_that_can_mean_one_thing_only(
 @pytest.mark.parametrize(
     ("kind", "outputs", "named", "problem"),
     [
-        (BINARY, {}, {}, "has none"),
+        (BINARY, {}, {}, "the baseline has no outputs"),
         (BINARY, {"a": NUMBER, "b": NUMBER}, {}, "has a, b"),
         (REGRESSION, {"a": NUMBER, "b": NUMBER}, {}, "has a, b"),
         (MULTICLASS, {"a": NUMBER, "b": CATEGORY}, {}, "has a, b"),

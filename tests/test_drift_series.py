@@ -219,6 +219,16 @@ def test_without_labels_the_page_says_nothing_of_it(tmp_path: Path) -> None:
     assert browser.read(page(report)).text("performance") == ""
 
 
+@pytest.mark.parametrize("seconds", [1, 2, 5, 600, 6 * 3600, 86400, 7 * 86400, 28 * 86400])
+@pytest.mark.parametrize("last", [1, 2, 3, 10, 15, 16, 28, 33, 39, 47])
+def test_there_is_a_calendar_for_every_span(seconds: int, last: int) -> None:
+    """No warning either, such as AutoDateLocator's, which is an error here."""
+    points = tuple(
+        Point(AT + timedelta(seconds=at * seconds), 40, 0.9, 0.1, 40) for at in (0, last)
+    )
+    assert course(Series("m", None, Measure(0.5, 0.1), seconds, points))
+
+
 VALUES = st.floats(-1e308, 1e308) | st.floats(0, 1)
 
 

@@ -198,6 +198,24 @@ def test_a_failed_endpoint_is_made_anew(version: Version, script: Callable[..., 
     assert served()[0] == "InService"
 
 
+def test_a_failed_endpoint_that_fails_again_is_left(
+    version: Version, script: Callable[..., None]
+) -> None:
+    """It has no other configuration to go back to, and it was there before."""
+    sagemaker = boto3.client("sagemaker")
+    config = bring(version).config
+    sagemaker.delete_endpoint(EndpointName="fraud")
+    settled(sagemaker, "fraud", QUICK)
+    script(ends=["Failed", "Failed"])
+    sagemaker.create_endpoint(EndpointName="fraud", EndpointConfigName=config)
+
+    with pytest.raises(DeploymentError, match=r"was Failed .* is Failed now, and is left so"):
+        bring(version)
+
+    assert served() == ("Failed", config)
+    assert bring(version).done == "updated"
+
+
 def test_every_wait_has_an_end(version: Version, script: Callable[..., None]) -> None:
     script(ends=["Stuck"])
 

@@ -111,7 +111,8 @@ def describe(contract: Contract) -> str:
         ]
         sections.append((title, rows))
     sections.append(("environment", [_described(setting) for setting in contract.settings]))
-    sections.append(("exit codes", [("", meaning) for meaning in EXIT_CODES]))
+    codes = (*EXIT_CODES[:4], *contract.own_exit_codes, *EXIT_CODES[4:])
+    sections.append(("exit codes", [("", meaning) for meaning in codes]))
     return "\n\n".join(
         f"{title}:\n" + "\n".join(_row(*row) for row in rows) for title, rows in sections if rows
     )

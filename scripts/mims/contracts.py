@@ -50,6 +50,7 @@ class Contract(NamedTuple):
     settings: tuple[Setting, ...]
     framework_requirements: dict[str, str]
     needs_network: bool = False
+    own_exit_codes: tuple[str, ...] = ()  # between 3 and 70
 
     @property
     def expected_input_paths(self) -> dict[str, str]:

@@ -147,6 +147,18 @@ def some_of(*choices: str) -> Kind:
     return Kind(f"a comma-separated list, each once, of {', '.join(choices)}", parse)
 
 
+def names() -> Kind:
+    """A comma-separated list of names, none empty, none twice."""
+
+    def parse(text: str) -> list[str]:
+        words = [word.strip() for word in _any_text(text).split(",")]
+        if "" in words or len(set(words)) != len(words):
+            raise ValueError
+        return words
+
+    return Kind("a comma-separated list of names, each once", parse)
+
+
 def integer(least: int, most: int | None = None) -> Kind:
     """A whole number in a range."""
 

@@ -67,6 +67,11 @@ def listed(names: Iterable[str], limit: int = 20) -> str:
     return f"{', '.join(shown[:limit])} and {len(shown) - limit} more"
 
 
+def counted(count: int, one: str, several: str = "") -> str:
+    """A number of things: 1 record, 2,000 records."""
+    return f"{count:,} {one if count == 1 else several or f'{one}s'}"
+
+
 def meant(name: str, known: Iterable[str], otherwise: str) -> str:
     """Ask for the known name that is most like a mistyped one, in any case; else `otherwise`."""
     import difflib  # seldom needed, and slow to load

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mims.text import (
+    counted,
     is_utf8,
     listed,
     meant,
@@ -55,6 +56,16 @@ def test_secrets_are_blanked(secret: str) -> None:
     assert "***" in told
     assert "IOSFODNN7EXAMPLE" not in told
     assert "wJalrXUtnFEMI" not in told or "key" in secret[:4]
+
+
+def test_counted() -> None:
+    assert [counted(count, "record") for count in (0, 1, 2000)] == [
+        "0 records",
+        "1 record",
+        "2,000 records",
+    ]
+    assert counted(1, "category", "categories") == "1 category"
+    assert counted(2, "category", "categories") == "2 categories"
 
 
 def test_what_is_no_secret_stays() -> None:

@@ -87,7 +87,7 @@ class Deployed(NamedTuple):
 
 
 class DeploymentError(ServiceError):
-    """The endpoint did not come into service with the new configuration; it is as it was."""
+    """The endpoint did not come into service with a configuration; it says how it is left."""
 
 
 def clipped(start: str, *rest: str) -> str:
@@ -173,7 +173,8 @@ def deploy(
     Raises:
         InputError: variants that no endpoint can have.
         DeploymentError: it failed or took too long; the endpoint has its former configuration
-            again, or is gone if it was not there before.
+            again, or is gone if it was not there before; with no other former configuration than
+            this one it is left.
         ServiceError: a service refused, or what it was asked to take back it did not.
 
     """
@@ -235,11 +236,9 @@ def serve(
     except ServiceError as error:
         if serves:
             raise
-        back = restore(
-            *(client, endpoint, former if former != name else None, patience),
-            instead_of=name,
-            before=before,
-        )
+        if former == name:
+            raise DeploymentError(f"{error}; {_no_better(client, endpoint, before)}") from error
+        back = restore(client, endpoint, former, patience, instead_of=name, before=before)
         raise DeploymentError(f"{error}; {back}") from error
     log.info("endpoint %s: %s, configuration %s", endpoint, done, name)
     return made
@@ -282,6 +281,20 @@ def restore(
         raise ServiceError(f"{error}; endpoint {endpoint} {wanted} by hand") from error
     scale(client, endpoint, before or instances(now), patience)
     return f"endpoint {endpoint} has its former configuration {former} again"
+
+
+def _no_better(client: SageMakerClient, endpoint: str, before: Mapping[str, Any]) -> str:
+    """Tell of an endpoint that had this very configuration, and did not serve: nothing to go back.
+
+    Raises:
+        ServiceError: nobody can tell how it is left.
+
+    """
+    is_ = describe(client, endpoint).get("EndpointStatus", "gone")
+    return (
+        f"endpoint {endpoint} was {before['EndpointStatus']} with this configuration before, is "
+        f"{is_} now, and is left so"
+    )
 
 
 def count_now(

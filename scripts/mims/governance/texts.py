@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from mims.text import listed, printable, size
+from mims.text import counted, listed, printable, size
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -179,7 +179,7 @@ def _code(code: Mapping[str, Any]) -> Iterable[str]:
     if not code["read"]:
         yield f"package: not read: {code['why']}"
         return
-    yield f"package: {code['same']} files the same"
+    yield f"package: {counted(code['same'], 'file')} the same"
     for word in ("added", "removed", "changed"):
         if code[word]:
             yield f"  {word}: {listed(code[word])}"

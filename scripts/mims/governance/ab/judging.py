@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mims.governance.ab.sequential import Course, course, mismatch, paired, told
+from mims.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -125,8 +126,8 @@ def _state(
     if broken:
         return SPLIT_BROKEN, None, [broken]
     if min(scored) < design.minimum:
-        said = f"nothing is decided before {design.minimum} records of each variant are labelled"
-        return RUNNING, None, [said]
+        few = counted(design.minimum, "labelled record")
+        return RUNNING, None, [f"nothing is decided before each variant has {few}"]
     return _decided(design, followed, sum(scored))
 
 
@@ -140,7 +141,7 @@ def _decided(design: Design, followed: Course, records: int) -> tuple[str, str |
         return NO_DIFFERENCE, None, [said]
     known = f"{told(p)}, above {design.alpha:g}"
     if records >= design.most:
-        return UNDECIDED, None, [f"{known}, and {design.most} records were to be enough"]
+        return UNDECIDED, None, [f"{known}, and {design.most:,} records were to be enough"]
     return RUNNING, None, [known]
 
 
@@ -163,8 +164,11 @@ def _broken(design: Design, outcomes: Outcomes, split: float) -> str:
 
 def _standing(design: Design, outcomes: Outcomes, followed: Course) -> Iterator[str]:
     champion, challenger = outcomes.scored
-    known = f"{champion} records of the champion and {challenger} of the challenger are labelled"
-    yield f"{champion} pairs are labelled" if design.shadow else known
+    if design.shadow:
+        yield f"{counted(champion, 'pair')} {'is' if champion == 1 else 'are'} labelled"
+    else:
+        of = f"{counted(champion, 'record')} of the champion"
+        yield f"{of} and {challenger:,} of the challenger are labelled"
     if not all(outcomes.scored):
         return
     difference, low, high = (float(one[-1]) for one in followed[2:])

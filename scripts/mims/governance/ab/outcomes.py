@@ -26,10 +26,13 @@ import numpy as np
 
 from mims.governance.ab.design import LABEL
 from mims.governance.ab.scoring import score
+from mims.governance.ab.sequential import mismatch
 from mims.governance.captures.files import Found, files, lines
 from mims.governance.captures.labels import label
 from mims.governance.captures.lines import Refused, record, unpacked
 from mims.governance.captures.unread import Unread
+from mims.governance.everyday import instant
+from mims.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -41,6 +44,7 @@ if TYPE_CHECKING:
 
 _SKEW = timedelta(minutes=5)  # that clocks may differ
 _LATE = 60  # minutes: by then an endpoint has written what it captured
+_UNLIKELY = 0.001  # that so few labelled requests were copied
 _NOBODY, _CHAMPION, _CHALLENGER, _BOTH = range(4)  # of a label, whose captures are there
 
 
@@ -239,6 +243,13 @@ def _joined(design: Design, arms: tuple[_Arm, _Arm], labels: _Labels, unread: Un
     )
 
 
+def _too_many(alone: int, pairs: int, uncopied: float) -> bool:
+    """Whether more labels are of one variant alone than of requests that were not copied."""
+    if alone <= uncopied * (alone + pairs):
+        return False
+    return not pairs or mismatch((alone, pairs), (uncopied, 1 - uncopied)) < _UNLIKELY
+
+
 def _of_each(challenger: NDArray[np.bool_]) -> tuple[int, int]:
     own = int(challenger.sum())
     return len(challenger) - own, own
@@ -260,20 +271,22 @@ def _lacking(
     """Tell what keeps a comparison from going on."""
     for arm in arms:
         if not arm.captured:
-            yield f"nothing is captured of {arm.variant} since {design.started.isoformat()}"
+            yield f"nothing is captured of {arm.variant} since {instant(design.started)}"
     if not labels.texts:
-        yield f"no labels came to {design.labels} since {design.started.isoformat()}"
+        yield f"no labels came to {design.labels} since {instant(design.started)}"
     if design.shadow and design.score == LABEL:
         yield "score label: a shadow's answers reach nobody, so no label can be its reward"
     unused = int((owners == _NOBODY).sum())
     if unused:
         yield (
-            f"{unused} of {len(owners)} labels are of no request that was captured, so far: a "
-            "label names the InferenceId that the client sent, or the capture's eventId"
+            f"{unused:,} of {len(owners):,} labels without a captured request since the "
+            "challenger's first answer, so far: a label names the InferenceId that the client "
+            "sent, or the capture's eventId"
         )
     alone = int(((owners == _CHAMPION) | (owners == _CHALLENGER)).sum())
-    if design.shadow and alone:
+    pairs = int((owners == _BOTH).sum())
+    if design.shadow and _too_many(alone, pairs, 1 - design.share):
         yield (
-            f"{alone} labels are of one variant alone: a shadow's copy has another eventId, so "
-            "clients must send an InferenceId, and the label must name it"
+            f"{counted(alone, 'label')} of one variant alone: a shadow's copy has another eventId, "
+            "so clients must send an InferenceId, and the label must name it"
         )

@@ -114,8 +114,12 @@ def _inside(found: Any) -> tuple[list[str], Any, str] | None:
 
 
 def _is_plain(name: str) -> bool:
-    """Whether JSON may write a name as it is."""
-    return json.dumps(name, ensure_ascii=False) == f'"{name}"'
+    """Whether JSON may write a name as it is, and `_KEY` can't take what is before it for a key.
+
+    Of `"a",":b":1` it would take `",":`, as that of `:b` begins with a colon.
+    """
+    colon = name.lstrip(" ").startswith(":")
+    return not colon and json.dumps(name, ensure_ascii=False) == f'"{name}"'
 
 
 def _pattern(shape: _Shape, width: int) -> str:

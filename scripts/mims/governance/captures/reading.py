@@ -79,16 +79,16 @@ def sources(
     """List capture files: a file, or those named .jsonl below a folder or an S3 path.
 
     Of files in an endpoint's layout those of the endpoint, the variant, and the hours from that of
-    `since` to that of `until`; where one of these is given, files that are not in the layout are
-    left out. There may be none: a quiet endpoint captures nothing. `s3` is asked where `where` is
-    an S3 path.
+    `since` to the last that begins before `until`; where one of these is given, files that are not
+    in the layout are left out. There may be none: a quiet endpoint captures nothing. `s3` is asked
+    where `where` is an S3 path.
 
     Raises:
         InputError: the path is not there.
         ServiceError: S3 refused or could not be reached.
 
     """
-    chosen = _Choice(endpoint, variant, _hour(since), _hour(until))
+    chosen = _Choice(endpoint, variant, _hour(since), _end(until))
     at = Location.read(str(where))
     if at is None:
         return _local(Path(where), chosen)
@@ -161,12 +161,19 @@ class _Choice(NamedTuple):
             and self.endpoint in (None, found["endpoint"])
             and self.variant in (None, found["variant"])
             and (self.since or "") <= found["hour"]
-            and (self.until is None or found["hour"] <= self.until)
+            and (self.until is None or found["hour"] < self.until)
         )
 
 
 def _hour(at: datetime | None) -> str | None:
     return f"{at.astimezone(UTC):%Y/%m/%d/%H}" if at else None
+
+
+def _end(at: datetime | None) -> str | None:
+    """What the hours that begin before a time come before: so no two days have one in common."""
+    hour = _hour(at)
+    on_the_hour = at is None or not (at.minute or at.second or at.microsecond)
+    return hour if on_the_hour else f"{hour}/"
 
 
 def _local(path: Path, chosen: _Choice) -> list[Source]:

@@ -85,7 +85,9 @@ def save(name: str, gates: Path | None, status: str | None, **options: Any) -> N
     content = _content(registry, version, read_reports(registry, version), gates)
     made = cards.save(registry, version, content, status, dry_run=options["dry_run"])
     report = {"name": made.name, "arn": made.arn, "version": made.number, "done": made.deed}
-    tell(options, [report], lambda: made.text)
+    would = options["dry_run"] and made.deed != "unchanged"
+    said = made._replace(deed=f"would be {made.deed}") if would else made
+    tell(options, [report], lambda: said.text)
 
 
 @card.command(epilog=taught(["card export fraud/3 --out fraud-3.html"], "  file, bytes"))

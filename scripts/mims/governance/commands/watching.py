@@ -228,7 +228,8 @@ _labelled = console.options(
     "--metrics",
     type=_file,
     metavar="FILE",
-    help='CloudWatch\'s when all was well, JSON: {"ModelLatency": 12000, "ModelLatency:p95": …}',
+    help='CloudWatch\'s when all was well, JSON: {"ModelLatency": 12000, "ModelLatency:p95": …}; '
+    "of Invocations and other sums how many an hour",
 )
 @click.option("--baseline", type=_file, metavar="FILE", help="in place of the version's own")
 @_of_limits

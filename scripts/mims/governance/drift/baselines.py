@@ -23,7 +23,7 @@ from mims.governance.tags import LIMIT, OF_BASELINE
 from mims.governance.versions import File
 from mims.registration.artifacts import Artifact
 from mims.registration.storage import Location, Storage, content_address
-from mims.text import printable
+from mims.text import counted, printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -184,7 +184,7 @@ def text(report: Mapping[str, Any]) -> str:
         for name, told in report[side].items()
     ]
     done = "would be " if report["dry_run"] and report["done"] != "unchanged" else ""
-    lines = [f"baseline of {report['records']} records, SHA-256 {report['sha256']}"]
+    lines = [f"baseline of {counted(report['records'], 'record')}, SHA-256 {report['sha256']}"]
     if report.get("version"):
         lines.append(f"{report['version']}: {done}{report['done']}, {report['uri']}")
     if report.get("replaced"):
@@ -200,4 +200,4 @@ def _range(told: Mapping[str, Any]) -> str:
         mean = f", mean {told['mean']:.6g}" if told["mean"] is not None else ""
         invalid = f", {told['invalid']:.1%} invalid" if told["invalid"] else ""
         return f"{numbers}{mean}{invalid}"
-    return f"{told['categories']} categories" if told["kind"] == CATEGORY else ""
+    return counted(told["categories"], "category", "categories") if told["kind"] == CATEGORY else ""

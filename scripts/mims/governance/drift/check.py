@@ -21,7 +21,7 @@ from mims.errors import InputError
 from mims.governance.drift import statistics
 from mims.governance.profiles.profile import CATEGORY, NUMBER, TEXT
 from mims.registration.parameters import shown
-from mims.text import listed
+from mims.text import counted, listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -231,8 +231,11 @@ def fields(
     """Test every field of a baseline."""
     _check_grid(baseline, current)
     fewer = [
-        f"{what} {count:,} records: fewer than {limits.minimum:,}, so no field is judged"
-        for what, count in (("there are", current.records), ("the baseline has", baseline.records))
+        f"{what} {counted(count, 'record')}: fewer than {limits.minimum:,}, so no field is judged"
+        for what, count in (
+            (_there(current.records), current.records),
+            ("the baseline has", baseline.records),
+        )
         if count < limits.minimum
     ]
     notes = [f"not in the baseline, so not tested: {listed(extra)}"] if extra else []
@@ -242,7 +245,9 @@ def fields(
     for side, before, now in _sides(baseline, current):
         seen = max((one.records for one in now.values()), default=0)
         if before and seen < limits.minimum:
-            notes.append(f"{side}s are not tested: there are {seen:,} records of them")
+            notes.append(
+                f"{side}s are not tested: {_there(seen)} {counted(seen, 'record')} of them"
+            )
             continue
         if texts := [name for name, one in before.items() if one.kind == TEXT]:
             notes.append(f"{side}s of which only what is missing is tested: {listed(texts)}")
@@ -287,14 +292,18 @@ def _tests(side: str, before: Field, now: Field, limits: Limits) -> Iterator[Mea
             yield Measured(side, before.name, test, abs(difference), limits.share, p, said)
     if before.kind == TEXT or now.missing == now.records:
         return
-    counted = [_counted(before), _counted(now)]
-    if min(counted) < limits.minimum:
-        few = f"{counted[1]:,} values now, {counted[0]:,} in the baseline"
+    values = [_counted(before), _counted(now)]
+    if min(values) < limits.minimum:
+        few = f"{counted(values[1], 'value')} now, {values[0]:,} in the baseline"
         yield f"the distribution of {side} {shown(before.name)} is not tested: {few}"
     elif before.kind == NUMBER:
         yield _numbers(side, before, now, limits)
     elif before.kind == CATEGORY:
         yield from _categories(side, before, now, limits)
+
+
+def _there(count: int) -> str:
+    return "there is" if count == 1 else "there are"
 
 
 def _counted(one: Field) -> int:
@@ -304,7 +313,7 @@ def _counted(one: Field) -> int:
 def _missing(before: Field, now: Field) -> str:
     was = _percent(before.missing, before.records)
     if now.missing == now.records:
-        return f"vanished: missing in all of {now.records:,} records, was in {was}"
+        return f"vanished: missing in all of {counted(now.records, 'record')}, was in {was}"
     return f"missing in {_percent(now.missing, now.records)} of the records, was in {was}"
 
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mims.errors import InputError
@@ -28,7 +28,6 @@ from mims.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from datetime import datetime
 
     from mypy_boto3_cloudwatch import CloudWatchClient
 
@@ -96,10 +95,12 @@ def metrics(
     since: datetime,
     until: datetime,
     variant: str = "AllTraffic",
+    now: datetime | None = None,
 ) -> dict[str, float]:
     """Give each metric's value over a span of time, widened to whole hours, by its name.
 
-    A metric without data in that time is left out. Over more than a day, averages and percentiles
+    A metric without data in that time is left out. What is an hour's is of the hours that are over
+    by `now`, and of the part of this one. Over more than a day, averages and percentiles
     are means of the days', weighted by their requests: exact for averages.
 
     Raises:
@@ -112,6 +113,7 @@ def metrics(
     wanted = [Metric.read(name) for name in dict.fromkeys(names)]
     start, end = _whole_hours(since, until)
     seconds = (end - start).total_seconds()
+    passed = (min(end, max(now or datetime.now(UTC), until)) - start).total_seconds()
     period = int(min(seconds, _DAY))
     where = _dimensions(endpoint, variant)
     queries = [
@@ -127,7 +129,7 @@ def metrics(
     return {
         metric.label: value
         for at, metric in enumerate(wanted)
-        if (value := _whole(metric, found, at, seconds / _HOUR)) is not None
+        if (value := _whole(metric, found, at, passed / _HOUR)) is not None
     }
 
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from mims.contracts import Channel, Contract
 from mims.errors import EXIT_DRIFT, InputError, MimsError
-from mims.settings import ANY_TEXT, TEXT, Setting, integer, number, one_of
-from mims.text import listed
+from mims.settings import ANY_TEXT, TEXT, Setting, integer, names, number, one_of
+from mims.text import counted, listed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,6 +72,12 @@ MIMS_DRIFT_CONTRACT = Contract(
             one_of("binary", "multiclass", "regression"),
         ),
         Setting("PREDICTION", "output with the prediction, where the baseline does not tell", TEXT),
+        Setting(
+            "SCORE",
+            "output with the probability of POSITIVE, for auc and log_loss; of several classes "
+            "one for each, called as the class",
+            names(),
+        ),
         Setting("POSITIVE", "label of the positive class", TEXT, "1"),
         Setting(
             "QUALITY",
@@ -81,6 +87,7 @@ MIMS_DRIFT_CONTRACT = Contract(
         Setting("SUBJECT", "what the report is called", TEXT, "captures of a ProcessingJob"),
     ),
     framework_requirements={"python": ">=3.11", "pyarrow": ">=18", "scipy": ">=1.14"},
+    own_exit_codes=(f"{EXIT_DRIFT} drift was found: the message names what drifted",),
 )
 
 
@@ -120,7 +127,7 @@ def drift(job: Job) -> Mapping[str, Any]:
     report = watch(_baseline(job.path("baseline"), settings["QUALITY"]), seen, limits)
     _write(job.path("report"), report)
     names = [*dict.fromkeys(one.name for one in report.findings if one.drifted)]
-    told = f"of {report.records:,} records; report.html has plots"
+    told = f"of {counted(report.records, 'record')}; report.html has plots"
     if report.verdict == DRIFT:
         raise DriftError(f"drift in {listed(names)}, {told}")
     if report.verdict == UNDECIDED:
@@ -138,8 +145,12 @@ def _limits(settings: Mapping[str, Any]) -> Limits:
 def _named(settings: Mapping[str, Any]) -> dict[str, Any]:
     if not settings["TASK"]:
         return {}
-    prediction = {"prediction": settings["PREDICTION"]} if settings["PREDICTION"] else {}
-    return {**prediction, "positive": settings["POSITIVE"]}
+    named = {"positive": settings["POSITIVE"]}
+    if settings["PREDICTION"]:
+        named["prediction"] = settings["PREDICTION"]
+    if settings["SCORE"]:
+        named["scores"] = tuple(settings["SCORE"])
+    return named
 
 
 def _is_file(path: Path) -> bool:

@@ -26,7 +26,7 @@ from mims.governance.drift.statistics import percent_change
 from mims.governance.drift.task import BINARY, MULTICLASS, REGRESSION, Task
 from mims.governance.report_shapes import direction_of, number
 from mims.registration.parameters import shown
-from mims.text import listed, printable
+from mims.text import counted, listed, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -41,8 +41,8 @@ if TYPE_CHECKING:
 
 _FEWEST = 30  # records that a share must rest on: of fewer, z is not normal
 _NO_TIME = (
-    "labelled records are left out of the performance over time: their inferenceTime is missing, "
-    "can't be right or is far from all others"
+    "left out of the performance over time: the inferenceTime is missing, can't be right or is far "
+    "from all others"
 )
 # What people call metrics, by what they are called here.
 _ALIASES = {
@@ -144,7 +144,7 @@ def performance(
     over_time = series(times, places, answers.measured, measures, expected)
     notes = [*_counted(joined, labels), *answers.notes]
     if records > len(places):
-        notes.append(f"{records - len(places):,} {_NO_TIME}")
+        notes.append(f"{counted(records - len(places), 'labelled record')} {_NO_TIME}")
     if records < limits.minimum:
         part = Part((), tuple(notes), (f"performance: {_few(records, joined, labels, limits)}",))
         return Performance(part, measures, records, over_time)
@@ -174,17 +174,17 @@ def _few(records: int, joined: Joined, labels: Labels, limits: Limits) -> str:
         return "there are no labels"
     if joined.captured and joined.waiting == len(labels.places) and not joined.uneven:
         return (
-            f"none of {len(labels.places):,} labels is of a captured record: a label's eventId is "
-            "the InferenceId that the client sent, or the capture's eventId"
+            f"none of {counted(len(labels.places), 'label')} is of a captured record: a label's "
+            "eventId is the InferenceId that the client sent, or the capture's eventId"
         )
-    few = f"{records:,} captures have a label and an answer"
+    few = f"{counted(records, 'capture')} with a label and an answer"
     return f"{few}: fewer than {limits.minimum:,}"
 
 
 def _change(name: str, before: float, one: Measure, records: int, limits: Limits) -> Measured:
     effect = percent_change(before, one.value)
     way = _way(name, before, one.value)
-    said = f"{_said(one)} of {records:,} labelled records, was {before:.4g}{way}"
+    said = f"{_said(one)} of {counted(records, 'labelled record')}, was {before:.4g}{way}"
     return Measured("performance", name, "change", effect, limits.change, one.p(before), said)
 
 
@@ -216,15 +216,17 @@ def _expected(baseline: Mapping[str, Any], task: Task) -> dict[str, float]:
 
 def _counted(joined: Joined, labels: Labels) -> Iterable[str]:
     """Yield what of captures and labels did not find together."""
-    for count, what in (
-        (labels.again, "labels of an event that has one: the first counts"),
-        (joined.waiting, "labels without a capture"),
-        (joined.unlabelled, f"of {joined.captured:,} captured records without a label, so far"),
-        (joined.again, "records captured again of an event: the first counts"),
-        (joined.uneven, "records of requests with more or fewer records than labels: left out"),
+    if joined.unlabelled:
+        of = f"{joined.unlabelled:,} of {joined.captured:,}"
+        yield f"{of} captured records without a label, so far"
+    for count, what, said in (
+        (labels.again, "label", "of an event that has one: the first counts"),
+        (joined.waiting, "label", "without a capture"),
+        (joined.again, "record", "captured again of an event: the first counts"),
+        (joined.uneven, "record", "of requests with more or fewer records than labels: left out"),
     ):
         if count:
-            yield f"{count:,} {what}"
+            yield f"{counted(count, what)} {said}"
 
 
 def _answers(joined: Joined, task: Task) -> _Answers:
@@ -242,7 +244,7 @@ def _none(joined: Joined, *notes: str) -> _Answers:
 
 def _left_out(kept: NDArray[np.bool_], what: str) -> list[str]:
     lost = int(len(kept) - kept.sum())
-    return [f"{lost:,} labelled records left out: {what}"] if lost else []
+    return [f"{counted(lost, 'labelled record')} left out: {what}"] if lost else []
 
 
 def _regression(joined: Joined, task: Task) -> _Answers:
@@ -318,7 +320,9 @@ def _multiclass(joined: Joined, task: Task) -> _Answers:
     unknown = int((labels >= len(names)).sum()) if task.scores else 0
     if unknown:
         shares = None
-        notes.append(f"{unknown:,} labels are of a class without a score: every answer is wrong")
+        notes.append(
+            f"{counted(unknown, 'label')} of a class without a score: every answer is wrong"
+        )
     return _Answers(
         kept,
         lambda at: quality.multiclass(

@@ -195,10 +195,12 @@ def course(one: Series, salt: str = "") -> Markup | None:
     values[at] = [point.value for point in drawn]
     errors[at] = [_ERRORS * point.error for point in drawn]
     edges = (starts[0] + one.seconds * np.arange(len(values) + 1)) / _DAY
-    low, high = values - errors, values + errors
+    with np.errstate(over="ignore"):  # what is infinite is too high to be drawn
+        low, high = values - errors, values + errors
     if one.whole.base is not None:  # a share
         low, high = np.maximum(low, 0), np.minimum(high, 1)
-    ends = [np.nanmin(low), np.nanmax(high), *([] if one.baseline is None else [one.baseline])]
+    ends = [np.nanmin([low, values]), np.nanmax([high, values])]
+    ends += [] if one.baseline is None else [one.baseline]
     if max(map(abs, ends)) > _HIGHEST:
         return None
     with plots.house():
@@ -211,7 +213,8 @@ def course(one: Series, salt: str = "") -> Markup | None:
         axes.set_ylim(min(ends) - room, max(ends) + room)
         axes.set_xlim(edges[0], edges[-1])
         axes.yaxis.set_major_locator(MaxNLocator(4))
-        dates = AutoDateLocator(minticks=3, maxticks=6)  # type: ignore[no-untyped-call]
+        # Of 3 at least there are spans, such as 160 minutes, of which it can't make 6 at most.
+        dates = AutoDateLocator(minticks=2, maxticks=6)  # type: ignore[no-untyped-call]
         axes.xaxis.set_major_locator(dates)
         axes.xaxis.set_major_formatter(ConciseDateFormatter(dates))  # type: ignore[no-untyped-call]
     return plots.svg(made, salt=salt)

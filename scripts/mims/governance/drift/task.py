@@ -81,6 +81,11 @@ class Task:
             InputError: what the outputs mean can't be told, or a named one is not there.
 
         """
+        if not baseline.outputs:
+            raise InputError(
+                "the baseline has no outputs, so none is known that could be held against labels: "
+                "make it with what the model answered, too (mims-registry baseline --predictions)"
+            )
         if not named.get("prediction") and not named.get("scores"):
             fields = [*baseline.outputs.values()]
             names = tuple(one.name for one in fields)
@@ -93,15 +98,15 @@ class Task:
             elif kind == MULTICLASS and _are_scores(fields):
                 named["scores"] = names
             else:
-                had = listed(names) or "none"
+                had = listed(names)
                 raise InputError(
                     "name the output with the prediction (--prediction; PREDICTION of a job) or "
-                    f"the probability of each class (--score): the baseline has {had}"
+                    f"the probability of each class (--score; SCORE): the baseline has {had}"
                 )
         task = cls(kind, **named)
         unknown = [name for name in task.outputs if name not in baseline.outputs]
         if unknown:
-            had = listed(baseline.outputs) or "none"
+            had = listed(baseline.outputs)
             raise InputError(f"no outputs of the baseline: {listed(unknown)}; it has {had}")
         return task
 
@@ -113,7 +118,7 @@ class Task:
             return ""
         return (
             f"performance is that of output {printable(self.prediction)}; {listed(others)}: "
-            "for auc and log_loss, say with --score which is a probability of what"
+            "for auc and log_loss, say which is a probability of what (--score; SCORE of a job)"
         )
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from mims.governance.drift.check import DRIFT, NONE
 from mims.governance.texts import table
-from mims.text import printable
+from mims.text import counted, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +43,7 @@ def _lines(report: Report) -> Iterator[str]:
 
 def _head(report: Report) -> str:
     said = _VERDICTS.get(report.verdict, report.verdict)
-    of = f" of {report.records:,} records" if report.records else ""
+    of = f" of {counted(report.records, 'record')}" if report.records else ""
     subject = f"{report.subject}: " if report.subject else ""
     return printable(f"{subject}{said}{of}")
 
@@ -67,9 +67,9 @@ def _quiet(report: Report, drifted: list[Finding]) -> str:
     quiet = {(one.side, one.name) for one in report.findings} - moved
     metrics = sum(side in ("metric", "performance") for side, _ in quiet)
     parts = [
-        f"{count:,} {what}{'' if count == 1 else 's'}"
+        counted(count, what)
         for count, what in ((len(quiet) - metrics, "field"), (metrics, "metric"))
         if count
     ]
-    tests = f"{len(report.findings):,} test{'' if len(report.findings) == 1 else 's'}"
+    tests = counted(len(report.findings), "test")
     return f"quiet: {' and '.join(parts) or 'nothing'}, by {tests} at alpha {report.limits.alpha:g}"
