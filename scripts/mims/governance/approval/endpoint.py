@@ -2,9 +2,7 @@
 
 Goes in: the plan of a promotion; names of model and configuration come with an execution's input.
 Comes out: steps and states. A failed endpoint can only be deleted, says SageMaker: on the way back
-it is made anew with the configuration that it had. A configuration says only what an endpoint began
-with: it may have been scaled since. So a new one begins with as many instances, and the way back
-scales the former one to what it was. No wait is without an end.
+it is made anew with the configuration that it had. No wait is without an end.
 """
 
 from __future__ import annotations
@@ -13,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mims.governance.approval.ends import NOT_READY
+from mims.governance.approval.scale import scale_known, scaled_back
 from mims.governance.approval.states_language import (
     NEXT,
     PATIENT,
@@ -78,43 +77,7 @@ def endpoint_known(plan: Plan) -> list[Step]:
         ),
     }
     look |= {"ResultPath": "$.former", "Next": "Endpoint ready?"}
-    return [("Look at the endpoint", look, none), _scale_known(plan)]
-
-
-def _scale_known(plan: Plan) -> Step:
-    """Find what the endpoint has been scaled to, and begin with no fewer instances."""
-    see, keep, more = "See its instances", "Keep its instances", "More instances by now?"
-    first = "$.had.variants[0].DesiredInstanceCount"
-    # The first variant: paths have no greatest of several. `pipeline start` has looked at all.
-    by_now: list[State] = [
-        {"Not": {"Variable": "$.former.config", "StringEqualsPath": "$.deployment.config"}},
-        {"Variable": first, "IsPresent": True},
-        {"Variable": first, "NumericGreaterThanPath": "$.deployment.count"},
-    ]
-    states: States = {
-        see: {**_scale_seen(plan, "Endpoint unknown"), "ResultPath": "$.had", "Next": keep},
-        keep: {
-            "Type": "Map",
-            "ItemsPath": "$.had.variants",
-            "ItemProcessor": _WANTED_AGAIN,
-            "ResultPath": "$.had.variants",
-            "Next": more,
-        },
-        more: choice([both(by_now, "Begin with as many")], default=NEXT),
-        "Begin with as many": {
-            "Type": "Pass",
-            "Parameters": {
-                "model.$": "$.deployment.model",
-                "variant.$": "$.deployment.variant",
-                "count.$": first,
-                "config.$": f"States.Format('{{}}-{{}}', $.deployment.scaled, {first})",
-            },
-            "ResultPath": "$.deployment",
-            "Next": NEXT,
-        },
-    }
-    rules = [rule("$.former.config", IsNull=True)]
-    return ("Was there an endpoint?", choice(rules, default=see), states)
+    return [("Look at the endpoint", look, none), scale_known(plan.endpoint)]
 
 
 def deployed(plan: Plan) -> list[Step]:
@@ -265,8 +228,8 @@ def endpoint_back(plan: Plan, then: str) -> States:
         ),
         slow: error(f"endpoint {plan.endpoint} did not come back", then, note),
         wait: {"Type": "Wait", "Seconds": plan.between, "Next": "Back: count"},
-        **_scaled_back(
-            plan,
+        **scaled_back(
+            plan.endpoint,
             change(
                 "updateEndpointWeightsAndCapacities",
                 {**named, "DesiredWeightsAndCapacities.$": "$.had.variants"},
@@ -274,84 +237,6 @@ def endpoint_back(plan: Plan, then: str) -> States:
             then,
             note,
         ),
-    }
-
-
-def _scaled_back(plan: Plan, scale: State, then: str, note: str) -> States:
-    """Scale the endpoint, which has its former configuration again, to what it was; once."""
-    again = "Back: scaled"
-    same = {"Variable": "$.has.scale", "StringEqualsPath": "$.had.scale", "Next": then}
-    text = f"endpoint {plan.endpoint} has its former configuration again, and has to be scaled by "
-    return {
-        "Back: see its instances": {
-            **_scale_seen(plan, then, note),
-            "ResultPath": "$.has",
-            "Next": "Back: as many?",
-        },
-        "Back: as many?": choice(
-            [same, rule("$.scaled", IsPresent=True, then="Back: not as many")],
-            default="Back: scale",
-        ),
-        "Back: scale": {**scale, "Next": again},
-        again: {"Type": "Pass", "Result": True, "ResultPath": "$.scaled", "Next": scale["Next"]},
-        "Back: not as many": {
-            "Type": "Pass",
-            "Parameters": {
-                "Error": "NotScaled",
-                "Cause.$": f"States.Format('{text}hand: {{}}', "
-                "States.JsonToString($.had.variants))",
-            },
-            "ResultPath": note,
-            "Next": then,
-        },
-    }
-
-
-# Of a variant, what UpdateEndpointWeightsAndCapacities takes; one that is serverless has no number.
-_WANTED_AGAIN: State = {
-    "ProcessorConfig": {"Mode": "INLINE"},
-    "StartAt": "Has it instances?",
-    "States": {
-        "Has it instances?": choice(
-            [
-                both(
-                    [
-                        {"Variable": f"$.{name}", "IsPresent": True}
-                        for name in ("DesiredInstanceCount", "DesiredWeight")
-                    ],
-                    "Its instances",
-                )
-            ],
-            default="Its name",
-        ),
-        "Its instances": {
-            "Type": "Pass",
-            "Parameters": {
-                f"{name}.$": f"$.{name}"
-                for name in ("VariantName", "DesiredInstanceCount", "DesiredWeight")
-            },
-            "End": True,
-        },
-        "Its name": {
-            "Type": "Pass",
-            "Parameters": {"VariantName.$": "$.VariantName"},
-            "End": True,
-        },
-    },
-}
-
-
-def _scale_seen(plan: Plan, failed: str, error: str = "$.error") -> State:
-    """See what an endpoint that serves is scaled to; `scale` tells two such looks apart."""
-    members = [f"$.ProductionVariants[*].Desired{name}" for name in ("InstanceCount", "Weight")]
-    counts, weights = (f"States.JsonToString({path})" for path in members)
-    return {
-        **call("sagemaker:describeEndpoint", {"EndpointName": plan.endpoint}, failed, error),
-        "ResultSelector": {
-            "variants.$": "$.ProductionVariants",
-            "scale.$": f"States.Format('{{}} {{}}', {counts}, {weights})",
-        },
-        "Retry": PATIENT,
     }
 
 
