@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 import re
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from approval_groups import GATES, ROLE, Group
 from governance_versions import REGION
+from iam import ACCOUNT, Need, allowing, listed
 from mims.errors import InputError
 from mims.governance.approval import promotion
 from mims.governance.approval.policy import Queue, open_places, policy
@@ -23,10 +23,9 @@ from mims.governance.approval.state_machine import definition
 from mims.governance.command import main
 from mims.governance.deploy import clipped
 from mims.governance.gates.file import GateFile
-from test_registration_policy import ACCOUNT, Need, listed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 pytestmark = pytest.mark.usefixtures("bucket")
@@ -122,22 +121,6 @@ def of_call(service: str, operation: str, asked: Mapping[str, Any]) -> Iterator[
         for key_action in actions:
             context = {"kms:ViaService": f"{via}.{REGION}.amazonaws.com"}
             yield Need(REGION, key_action, KEY, {k: v for k, v in context.items() if v})
-
-
-def allowing(statements: Sequence[Mapping[str, Any]], need: Need) -> list[str]:
-    """The names of the statements that allow it."""
-    return [
-        statement["Sid"]
-        for statement in statements
-        if need.action in listed(statement["Action"])
-        and any(fnmatchcase(need.resource, pattern) for pattern in listed(statement["Resource"]))
-        and all(
-            need.context.get(key, listed(values)[0] if operator.endswith("IfExists") else "")
-            in listed(values)
-            for operator, tests in statement.get("Condition", {}).items()
-            for key, values in tests.items()
-        )
-    ]
 
 
 @pytest.fixture

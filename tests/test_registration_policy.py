@@ -13,7 +13,6 @@ import json
 import secrets
 from collections import Counter
 from contextlib import contextmanager
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote
@@ -25,12 +24,13 @@ import pytest
 import mims.registration
 import secure_ai_sandbox_python_lib as library
 from faults import Faults, denied
+from iam import ACCOUNT, Need, allowing, listed
 from mims.registration.origins import CONFIG_PATH
 from registration_inputs import GROUP, PACKAGE, Inputs, digests, run_registration
 from service_model import checked_requests
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
     from botocore.model import OperationModel
 
@@ -38,20 +38,10 @@ if TYPE_CHECKING:
     from faults import Exchange, Request
 
 FILE = Path(mims.registration.__file__).with_name("policy.json")
-ACCOUNT = "123456789012"  # of the local AWS
 BUCKETS = {"us-west-2": "mims-models", "eu-west-1": "mims-models-eu"}
 INPUTS, METADATA = "mims-inputs", "mims-metadata"
 HERE = "us-west-2"
 LARGE = 17 << 20  # bytes: too large for one request
-
-
-class Need(NamedTuple):
-    """What IAM is asked about a request, in which region."""
-
-    region: str
-    action: str
-    resource: str
-    context: Mapping[str, str] = {}
 
 
 class Call(NamedTuple):
@@ -84,32 +74,6 @@ def policy(region: str, keys: Mapping[str, str]) -> list[dict[str, Any]]:
     assert "<" not in text
     statements: list[dict[str, Any]] = json.loads(text)["Statement"]
     return statements
-
-
-def listed(value: Any) -> list[str]:
-    return value if isinstance(value, list) else [value]
-
-
-def allowing(statements: Sequence[Mapping[str, Any]], need: Need) -> list[str]:
-    """The names of the statements that allow it."""
-    return [
-        statement["Sid"]
-        for statement in statements
-        if need.action in listed(statement["Action"])
-        and any(fnmatchcase(need.resource, pattern) for pattern in listed(statement["Resource"]))
-        and all(
-            holds(operator, key, value, need.context)
-            for operator, tests in statement.get("Condition", {}).items()
-            for key, value in tests.items()
-        )
-    ]
-
-
-def holds(operator: str, key: str, value: str, context: Mapping[str, str]) -> bool:
-    return {
-        "StringEquals": context.get(key) == value,
-        "Null": (key not in context) is (value == "true"),
-    }[operator]
 
 
 # What requests need
