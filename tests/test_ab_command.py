@@ -193,6 +193,7 @@ def test_stop_by_hand(said: Said, group: Group) -> None:
     said("status", "fraud", code=EXIT_INPUT)
 
 
+@pytest.mark.slow
 def test_weights_that_somebody_has_changed_end_it(said: Said, group: Group) -> None:
     """The test stands on the split: with another one it would find what is not there."""
     start(said, group, "--minimum", "300")
@@ -214,6 +215,7 @@ def test_weights_that_somebody_has_changed_end_it(said: Said, group: Group) -> N
     assert served() == group.config
 
 
+@pytest.mark.slow
 def test_what_became_of_the_versions_meanwhile_is_told(said: Said, group: Group) -> None:
     start(said, group)
     name, registry = group.challenger.name, Registry(REGION)

@@ -45,7 +45,8 @@ if TYPE_CHECKING:
     from faults import Fault, Faults
     from mims.governance.ab.experiment import Ended, Started
 
-pytestmark = pytest.mark.usefixtures("bucket")
+# test_ab_command.py goes the straight ways.
+pytestmark = [pytest.mark.usefixtures("bucket"), pytest.mark.slow]
 
 PRODUCTION, STAGING = ("Production", "Approved"), ("Staging", "PendingManualApproval")
 TRIED = ("Staging", "Approved")

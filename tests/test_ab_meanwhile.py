@@ -47,7 +47,8 @@ if TYPE_CHECKING:
 
     Said = Callable[..., str]
 
-pytestmark = pytest.mark.usefixtures("bucket")
+# test_ab_command.py goes the straight ways.
+pytestmark = [pytest.mark.usefixtures("bucket"), pytest.mark.slow]
 
 STAGING, TRIED = ("Staging", "PendingManualApproval"), ("Staging", "Approved")
 ROLL_BACK = ("stop", ENDPOINT, "--roll-back", "--reason", "gone", "--poll", "0.05")

@@ -39,7 +39,7 @@ class Twice(NamedTuple):
     second: Run
 
 
-@pytest.fixture(scope="module", params=LAYOUTS)
+@pytest.fixture(scope="module", params=["mims", pytest.param("sagemaker", marks=pytest.mark.slow)])
 def twice(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Twice]:
@@ -141,6 +141,7 @@ def test_the_aws_cli_reads_the_version_back(twice: Twice) -> None:
     assert "local-chain" in version["CustomerMetadataProperties"].values()  # the workflow's id
 
 
+@pytest.mark.slow
 def test_a_model_that_someone_else_trained(own_chain: Chain, mine: OwnModel) -> None:
     """It goes through as it is, with settings for its sample, as a file and in its folder."""
     settings = {"DEFAULT_NUMERIC_VALUE": "200", "SPECIAL_FIELD_Sex": "MALE"}

@@ -172,6 +172,7 @@ def test_any_text_anywhere(names: Sequence[str], said: str, data: st.DataObject)
 # Size
 
 
+@pytest.mark.slow
 def test_hundreds_of_fields_make_no_endless_page() -> None:
     """The first are drawn, the rest are in the table."""
     counts = tuple([40] * 25)

@@ -115,6 +115,7 @@ def test_holm_is_that_of_statsmodels_on_the_penguins() -> None:
     assert statistics.holm(ps) == pytest.approx(multipletests(ps, method="holm")[1], abs=1e-15)
 
 
+@pytest.mark.slow
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
 def test_holm_is_that_of_statsmodels(ps: list[float]) -> None:
     assert statistics.holm(ps) == pytest.approx(multipletests(ps, method="holm")[1], abs=1e-12)

@@ -66,6 +66,7 @@ def test_a_promotion_that_was_approved(group: Group) -> None:
     assert group.tells() == ["approve done", "promote begun", "promote done"]
 
 
+@pytest.mark.slow
 def test_the_first_version_of_a_group_needs_no_endpoint_that_is_there(tmp_path: Path) -> None:
     group = Group(tmp_path)
     group.registry.update(group.old, ModelLifeCycle={"Stage": "Archived", "StageStatus": "Retired"})
@@ -124,6 +125,7 @@ REPORTS_REFUSED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("reports", "cause"), REPORTS_REFUSED.values(), ids=REPORTS_REFUSED)
 def test_a_report_that_refuses(
     group: Group, tmp_path: Path, reports: dict[str, Any], cause: str
@@ -137,6 +139,7 @@ def test_a_report_that_refuses(
     check_as_before(group, execution, "GateRefused", cause)
 
 
+@pytest.mark.slow
 def test_a_report_that_only_the_command_can_read(group: Group, tmp_path: Path) -> None:
     """A group's number within the attribute: the command judges it, and says so."""
     reports = {**REPORTS, "bias": {"sex": {"female": {"DPL": 0.02}, "male": {"DPL": -0.02}}}}
@@ -192,6 +195,7 @@ def test_an_approval_that_nobody_gave(group: Group) -> None:
     check_as_before(group, execution, "ApprovalTimedOut", "within 1 second")
 
 
+@pytest.mark.slow
 def test_an_approval_that_came_too_late(group: Group) -> None:
     execution = group.start()
     pending = group.asked(execution)
@@ -274,6 +278,7 @@ CHANGES: dict[str, Callable[[Group], object]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 def test_a_version_that_changed_meanwhile(group: Group, change: Callable[[Group], object]) -> None:
     execution = group.start()
@@ -296,6 +301,7 @@ def one_a_page(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(unchanged, "PAGE", 1)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_a_page")
 def test_the_version_in_production_may_be_older_than_very_many(
     group: Group, tmp_path: Path
@@ -309,6 +315,7 @@ def test_the_version_in_production_may_be_older_than_very_many(
     assert group.stages() == AFTER
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_a_page")
 def test_another_version_in_production_is_seen_whatever_its_age_and_approval(
     group: Group, tmp_path: Path
@@ -332,6 +339,7 @@ def test_two_versions_in_production_are_too_many(group: Group, tmp_path: Path) -
         group.start()
 
 
+@pytest.mark.slow
 def test_a_look_that_fails_is_not_a_change(group: Group) -> None:
     given = promotion.prepare(group.registry, group.new.name, group.gates)
     given["version"]["arn"] += "!"  # which SageMaker takes for no name at all
@@ -341,6 +349,7 @@ def test_a_look_that_fails_is_not_a_change(group: Group) -> None:
     check_as_before(group, execution, "NotReady")
 
 
+@pytest.mark.slow
 def test_an_update_that_was_refused(group: Group) -> None:
     """SageMaker takes no description of so many characters."""
     execution = group.promoted(said="x" * 2000)
@@ -378,6 +387,7 @@ def test_a_deployment_that_failed(
     assert life["StageDescription"] == "by hand"
 
 
+@pytest.mark.slow
 def test_a_deployment_that_does_not_end(group: Group, script: Callable[..., None]) -> None:
     """An endpoint that is being updated can't be given back what it had: someone has to look."""
     execution = group.start()
@@ -394,6 +404,7 @@ def test_a_deployment_that_does_not_end(group: Group, script: Callable[..., None
     assert group.tells() == ["approve done", "promote begun", "promote incomplete"]
 
 
+@pytest.mark.slow
 def test_a_first_deployment_that_failed(group: Group, script: Callable[..., None]) -> None:
     """An endpoint that was not there before is gone again."""
     group.config()
@@ -408,6 +419,7 @@ def test_a_first_deployment_that_failed(group: Group, script: Callable[..., None
     assert group.sagemaker.list_endpoints()["Endpoints"] == []
 
 
+@pytest.mark.slow
 def test_a_verification_that_failed(group: Group, script: Callable[..., None]) -> None:
     execution = group.start()
     script(invocations=["No module named inference"])
@@ -418,6 +430,7 @@ def test_a_verification_that_failed(group: Group, script: Callable[..., None]) -
     check_as_before(group, ended, "RolledBack", "No module named inference")
 
 
+@pytest.mark.slow
 def test_a_version_that_vanishes_before_it_is_archived(group: Group, aws: LocalAws) -> None:
     """What can be taken back is; what can't is named."""
     group.make(between=1, looks=1000)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from conftest import LocalAws
 
-pytestmark = pytest.mark.usefixtures("bucket")
+pytestmark = [pytest.mark.usefixtures("bucket"), pytest.mark.slow]  # whole executions
 # Variants: name, instances, weight.
 Scale = list[tuple[str, int, float]]
 

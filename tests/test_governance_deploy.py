@@ -143,6 +143,7 @@ def test_what_fails_is_taken_back(
     assert served() == ("InService", former)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("ways", "text"), FAILURES.values(), ids=FAILURES)
 def test_what_fails_leaves_instances_and_weights(
     version: Version, other: Version, script: Callable[..., None], ways: Any, text: str
@@ -236,6 +237,7 @@ CUTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("operation", "fault", "fails"), CUTS.values(), ids=CUTS)
 def test_a_run_that_was_cut_off_is_completed(
     proxy: Faults, tmp_path: Path, operation: str, fault: Fault, fails: bool

@@ -239,6 +239,7 @@ def test_two_at_once_make_each_thing_once(
     assert record(registry, version, **TOLD).new == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "operation",
     [
@@ -430,6 +431,7 @@ def test_a_source_that_only_looks_like_a_jobs_model_names_no_job(
 # Reading from the audit trail
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("operation", "fault", "reason"),
     [
@@ -596,6 +598,7 @@ def test_the_picture_has_a_box_for_each_and_a_curve_for_each_edge(
     assert f"{version.model.uri}\nsha256 {version.model.sha256}" in titles
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [

@@ -290,6 +290,7 @@ def test_a_move_that_was_cut_off_is_completed_by_the_next_run(
     assert stages_of(first.group) == {1: "Archived", 2: "Production"}
 
 
+@pytest.mark.slow
 def test_a_move_that_is_refused_half_way_is_taken_back(
     proxy: Faults, operator: Callable[[str], Registry], first: Version, second: Version
 ) -> None:
@@ -332,6 +333,7 @@ def test_a_rerun_completes_a_promotion_and_goes_no_further(
     assert stages_of(first.group) == {1: "Production"}
 
 
+@pytest.mark.slow
 def test_a_rerun_completes_a_rollback_and_does_not_roll_it_back(
     proxy: Faults, operator: Callable[[str], Registry], first: Version, second: Version
 ) -> None:
@@ -343,6 +345,7 @@ def test_a_rerun_completes_a_rollback_and_does_not_roll_it_back(
     assert stages_of(first.group) == {1: "Production", 2: "Archived"}
 
 
+@pytest.mark.slow
 def test_who_may_not_complete_a_move_leaves_it_to_others(
     proxy: Faults,
     operator: Callable[[str], Registry],
@@ -365,6 +368,7 @@ def test_who_may_not_complete_a_move_leaves_it_to_others(
     assert stages_of(first.group) == {1: "Archived", 2: "Production"}
 
 
+@pytest.mark.slow
 def test_a_version_that_is_deleted_in_the_middle_of_a_move(
     proxy: Faults, operator: Callable[[str], Registry], first: Version, second: Version
 ) -> None:
@@ -380,6 +384,7 @@ def test_a_version_that_is_deleted_in_the_middle_of_a_move(
     assert stages_of(first.group) == {2: "Production"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "wins",
     [
@@ -418,6 +423,7 @@ def test_what_another_does_while_one_looks_is_seen(
     assert stages_of(first.group) == ended[wins]
 
 
+@pytest.mark.slow
 def test_a_rejected_version_is_not_rolled_back_to(
     operator: Callable[[str], Registry], first: Version, second: Version
 ) -> None:
@@ -438,6 +444,7 @@ def test_a_stage_of_somebody_else_s(operator: Callable[[str], Registry], first: 
     assert [d.phase for d in decisions(first)] == ["begun", "done"]
 
 
+@pytest.mark.slow
 def test_a_group_in_two_buckets_has_one_trail_of_decisions(
     operator: Callable[[str], Registry],
     first: Version,
@@ -509,6 +516,7 @@ def test_who_may_not_be_admitted(
     assert decisions(first)[-1].phase == "refused"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("act", "ends"),
     [

@@ -296,6 +296,7 @@ print(records, int(status.partition("VmHWM:")[2].split()[0]) // 1024)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
 def test_a_larger_file_takes_no_more_memory(tmp_path: Path, form: str) -> None:
     """Fifty times as many records: 1.5 million, 60 MB of CSV."""

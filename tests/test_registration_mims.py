@@ -418,6 +418,7 @@ def test_a_claim_that_cannot_be_written(submission: Submission, proxy: Faults) -
 # Faults on the way
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", [throttled(), internal_error(), reset()])
 @pytest.mark.parametrize("where", [of_temporary, of_mims], ids=["upload_file", "status"])
 def test_what_passes_is_asked_again(
@@ -488,6 +489,7 @@ def test_what_an_upload_in_parts_left_unfinished_goes(
     assert temporary() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("operation", "fault", "expected"),
     [

@@ -323,6 +323,7 @@ CHANGES: list[tuple[dict[str, Any], str]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("change", "why"), CHANGES)
 def test_what_is_another_object_by_now_is_sent(
     *,
@@ -349,6 +350,7 @@ def test_what_turns_out_to_be_another_object_is_sent(
     assert "can't be copied: CompleteMultipartUpload in us-west-2" in caplog.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("operation", "fault", "why"),
     [

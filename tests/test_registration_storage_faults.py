@@ -93,6 +93,7 @@ RECOVERS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("operation", [*WHOLE, *IN_PARTS])
 @pytest.mark.parametrize("fault", RECOVERS)
 def test_what_passes_is_got_over(
@@ -129,6 +130,7 @@ def test_an_error_behind_status_200_is_got_over(
     assert s3.get_object(Bucket=at.bucket, Key=at.key)["Body"].read() == LARGE
 
 
+@pytest.mark.slow
 def test_an_answer_slower_than_we_wait_is_asked_for_again(
     large: Artifact, storage: Storage, proxy: Faults, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -144,6 +146,7 @@ def test_an_answer_slower_than_we_wait_is_asked_for_again(
 # Giving up
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("operation", [*WHOLE, *IN_PARTS])
 @pytest.mark.parametrize("fault", [throttled(), internal_error(), reset()])
 def test_what_fails_for_ever_ends(
@@ -337,6 +340,7 @@ print(storage.sweep(at))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("operation", IN_PARTS)
 def test_a_run_that_was_killed_is_made_good_by_the_next(
     operation: str, storage: Storage, large: Artifact, s3: S3Client, proxy: Faults

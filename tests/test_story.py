@@ -12,6 +12,7 @@ from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 import boto3
+import pytest
 
 from chain import TOP, Chain
 from mims.governance.ab import watching
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import ModuleType
 
-    import pytest
+pytestmark = pytest.mark.slow  # every command of two chapters
 
 CHAPTERS = ("## The registry afterwards", "## Watching models")
 PICTURES = TOP / "tests" / "story"

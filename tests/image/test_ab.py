@@ -224,6 +224,7 @@ def test_a_better_challenger_is_promoted(
         assert penguins_come(hosts.aws, 20, seed=4) == {"2": 20}
 
 
+@pytest.mark.slow
 def test_a_worse_challenger_is_rolled_back(
     hosts: Hosts, ab: Operator, models: Models, tmp_path: Path
 ) -> None:

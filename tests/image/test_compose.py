@@ -17,7 +17,6 @@ import pytest
 
 import own_model
 from chain import TOP, Chain, Run
-from sample_model import LAYOUTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,7 +92,7 @@ def path_without_compose_v2(folder: Path) -> str:
     return f"{folder}:{path}"
 
 
-@pytest.fixture(scope="module", params=LAYOUTS)
+@pytest.fixture(scope="module", params=["mims", pytest.param("sagemaker", marks=pytest.mark.slow)])
 def twice(request: pytest.FixtureRequest, chains: dict[str, Chain]) -> Twice:
     layout = request.param
     first, second = (chains[layout](PACKAGE_LAYOUT=layout) for _ in range(2))
@@ -119,6 +118,7 @@ def test_the_outputs_are_the_callers(twice: Twice) -> None:
     assert owners == {owner}
 
 
+@pytest.mark.slow
 def test_with_containers_or_without_the_package_is_the_same(twice: Twice, tmp_path: Path) -> None:
     with Chain(tmp_path, ("--processes",)) as chain:
         processes = chain(PACKAGE_LAYOUT=twice.layout)
@@ -126,6 +126,7 @@ def test_with_containers_or_without_the_package_is_the_same(twice: Twice, tmp_pa
         assert processes.messages[step]["sha256"] == twice.first.messages[step]["sha256"]
 
 
+@pytest.mark.slow
 def test_a_model_that_someone_else_trained(chains: dict[str, Chain], tmp_path: Path) -> None:
     mine = own_model.train(tmp_path)
     run = chains["mims"](
@@ -154,6 +155,7 @@ def checkout(image: Image) -> Iterator[Path]:  # noqa: ARG001 - its layers are u
         yield top
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compose", COMPOSES, ids=" ".join)
 def test_a_plain_up(
     compose: list[str], checkout: Path, engine: docker.DockerClient, tmp_path: Path

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     import docker
     from docker.models.images import Image
 
-pytestmark = pytest.mark.image
+pytestmark = [pytest.mark.image, pytest.mark.slow]  # a container each
 sample = sample_model.sample
 built = drop_in.built
 
