@@ -44,7 +44,7 @@ def big_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def await_work(container: Container) -> None:
     """Wait until the code is packaged and the model's turn has come."""
     deadline = time.monotonic() + _PATIENCE
-    while b"script_input: 1 files" not in container.logs():
+    while b"script_input: 1 file\n" not in container.logs():
         assert time.monotonic() < deadline, container.logs().decode()
         time.sleep(0.05)
 

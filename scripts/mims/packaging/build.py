@@ -22,7 +22,7 @@ from mims.archive.writer import TarWriter, canonical_mode
 from mims.errors import InputError, Problems
 from mims.outputs import Output, publish_together, writing
 from mims.packaging.sources import PACKAGE, Source, find_sources
-from mims.text import listed, size
+from mims.text import counted, listed, size
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -154,7 +154,7 @@ def _write_source(
         raise InputError(f"{source.path} holds no file")
     if source.is_archive:
         contents.archives[source.label] = {"sha256": digest.hexdigest(), "size": archive_size}
-    log.info("%s: %d files", source.label, files)
+    log.info("%s: %s", source.label, counted(files, "file"))
 
 
 def _manifest_head(
