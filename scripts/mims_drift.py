@@ -20,7 +20,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from mims.command_line import read_command_line
-from mims.errors import InputError
+from mims.errors import InputError, packages_of
 from mims.governance.drift.job import MIMS_DRIFT_CONTRACT
 
 if TYPE_CHECKING:
@@ -35,15 +35,8 @@ def check(job: Job) -> Mapping[str, Any]:
         raise InputError(f"Python {sys.version.split()[0]} is too old: a drift check needs 3.11")
     from mims.governance.drift.job import drift
 
-    try:
+    with packages_of("governance", "mims-monitor"):
         return drift(job)
-    except ModuleNotFoundError as error:
-        if str(error.name).partition(".")[0] == "mims":
-            raise
-        raise InputError(
-            f"the Python package {error.name} is missing: run in the mims-monitor image, or "
-            "install the extra: pip install '.[governance]'"
-        ) from error
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from mims.command_line import read_command_line
 from mims.contracts import MIMS_REGISTRATION_CONTRACT
-from mims.errors import InputError
+from mims.errors import InputError, packages_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,15 +36,8 @@ def register(job: Job) -> Mapping[str, Any]:
     """Run the flow, imported only now so that --help needs nothing but Python."""
     if sys.version_info < (3, 11):  # noqa: UP036 - whatever container it finds itself in
         raise InputError(f"Python {sys.version.split()[0]} is too old: registration needs 3.11")
-    try:
+    with packages_of("registration", "mims"):
         from mims.registration.register import register as flow
-    except ModuleNotFoundError as error:
-        if str(error.name).partition(".")[0] == "mims":
-            raise
-        raise InputError(
-            f"the Python package {error.name} is missing: run in the mims image, or install "
-            "the extra: pip install '.[registration]'"
-        ) from error
     return flow(job)
 
 

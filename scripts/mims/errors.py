@@ -65,8 +65,10 @@ class Stopped(BaseException):
 
 
 @contextmanager
-def packages_of(extra: str) -> Iterator[None]:
+def packages_of(extra: str, image: str = "") -> Iterator[None]:
     """Report a package that is missing inside as what pip installs it by; one of ours is a bug.
+
+    `image` is the one that has it, for a job.
 
     Raises:
         InputError: a package is missing.
@@ -77,7 +79,13 @@ def packages_of(extra: str) -> Iterator[None]:
     except ModuleNotFoundError as error:
         if str(error.name).partition(".")[0] == "mims":
             raise
-        raise InputError(f"Python lacks {error.name}: pip install '.[{extra}]'") from error
+        install = f"pip install '.[{extra}]'"
+        raise InputError(
+            f"the Python package {error.name} is missing: run in the {image} image, or install "
+            f"the extra: {install}"
+            if image
+            else f"Python lacks {error.name}: {install}"
+        ) from error
 
 
 class Problems:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from mims.errors import InputError, ServiceError
 from mims.registration.aws import AwsError, asking, required
 from mims.registration.parameters import shown
+from mims.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -90,6 +91,11 @@ def describe(client: SageMakerClient, endpoint: str) -> Mapping[str, Any]:
         raise
     required(answer, "EndpointStatus", "DescribeEndpoint", region)
     return answer
+
+
+def missing(region: str, endpoint: str) -> InputError:
+    """What to raise where there is no such endpoint."""
+    return InputError(f"{region} has no endpoint {printable(endpoint)}")
 
 
 def instances(now: Mapping[str, Any]) -> dict[str, Any]:

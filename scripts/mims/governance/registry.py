@@ -166,6 +166,21 @@ class Registry:
         required(answer, "ModelPackageArn", "DescribeModelPackage", self.region)
         return Version.of(answer)
 
+    def tags(self, arn: str, about: str = "") -> dict[str, str]:
+        """Read the tags of a group or of whatever else has an ARN; `about` is what errors call it.
+
+        Raises:
+            ServiceError: SageMaker refused.
+
+        """
+        pages = self.sagemaker.get_paginator("list_tags").paginate(ResourceArn=arn)
+        with asking("ListTags", self.region, about or arn):
+            return {
+                one["Key"]: one["Value"]
+                for page in pages
+                for one in required(page, "Tags", "ListTags", self.region)
+            }
+
     def update(self, version: Version, **changes: Any) -> None:
         """Change members of a version: UpdateModelPackage."""
         with asking("UpdateModelPackage", self.region, version.name):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mims.errors import InputError
-from mims.registration.aws import AwsError, asking, required
+from mims.registration.aws import AwsError, asking
 from mims.registration.backends.limits import violations
 from mims.registration.parameters import shown
 from mims.text import listed
@@ -147,12 +147,7 @@ def _tag_group(registry: Registry, name: str, wanted: _Wanted) -> dict[str, Any]
     arn = registry.group(name)["ModelPackageGroupArn"]
     request = {"ResourceArn": arn, "Tags": _as_list(wanted.pairs)}
     _check(registry, "AddTags", request, wanted.pairs)
-    pages = registry.sagemaker.get_paginator("list_tags").paginate(ResourceArn=arn)
-    with asking("ListTags", registry.region, name):
-        found = [
-            one for page in pages for one in required(page, "Tags", "ListTags", registry.region)
-        ]
-    report = wanted.changes(name, {one["Key"]: one["Value"] for one in found})
+    report = wanted.changes(name, registry.tags(arn, name))
     with asking("AddTags", registry.region, name):
         if report["set"] and not wanted.dry_run:
             registry.sagemaker.add_tags(ResourceArn=arn, Tags=_as_list(report["set"]))

@@ -20,9 +20,9 @@ from mims.governance.deploy import (
     named,
     production_variant,
 )
-from mims.governance.endpoints import Patience, describe, settled
+from mims.governance.endpoints import Patience, describe, missing, settled
 from mims.registration.aws import AwsError, asking, required
-from mims.text import listed, printable
+from mims.text import listed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -99,7 +99,7 @@ def look(registry: Registry, endpoint: str, patience: Patience | None = None) ->
     """
     found = find(registry, endpoint, patience)
     if found is None:
-        raise InputError(f"{registry.region} has no endpoint {printable(endpoint)}")
+        raise missing(registry.region, endpoint)
     return found
 
 
@@ -159,14 +159,7 @@ def configured(registry: Registry, name: str) -> tuple[Mapping[str, Any], dict[s
     with asking("DescribeEndpointConfig", region, name):
         config = client.describe_endpoint_config(EndpointConfigName=name)
         arn = required(config, "EndpointConfigArn", "DescribeEndpointConfig", region)
-    return config, tags_of(registry, arn)
-
-
-def tags_of(registry: Registry, arn: str) -> dict[str, str]:
-    """Read a configuration's tags."""
-    with asking("ListTags", registry.region, arn):
-        pages = registry.sagemaker.get_paginator("list_tags").paginate(ResourceArn=arn)
-        return {one["Key"]: one["Value"] for page in pages for one in page["Tags"]}
+    return config, registry.tags(arn)
 
 
 def unfit(standing: Standing) -> list[str]:

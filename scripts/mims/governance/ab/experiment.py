@@ -26,10 +26,9 @@ from mims.governance.ab.lost import admission, behind, group_of, lost
 from mims.governance.ab.planning import plan
 from mims.governance.decisions import DONE, REFUSED, WITHDRAW, Decision, History, append
 from mims.governance.deploy import restore, serve
-from mims.governance.endpoints import IN_SERVICE, Patience, describe
+from mims.governance.endpoints import IN_SERVICE, Patience, describe, missing
 from mims.governance.moves import Outcome
 from mims.governance.versions import PRODUCTION
-from mims.text import printable
 
 if TYPE_CHECKING:
     from mims.governance.ab.design import Design
@@ -302,7 +301,7 @@ def _put_down(
     """
     trails = registry.trails(registry.versions(group))
     history = History.read(*trails)
-    admitted = admission(registry, group, endpoint)
+    admitted = admission(history, endpoint)
     if admitted is None:
         return None
     decision = Decision(WITHDRAW, DONE, registry.actor, admitted.arn, reason)
@@ -347,5 +346,5 @@ def _nothing_runs(
             said = f"{about} serves {serving} alone"
             return Ended(endpoint, None, "rolled back", said, outcome, dry_run)
     if standing is None:
-        raise InputError(f"{registry.region} has no endpoint {printable(endpoint)}")
+        raise missing(registry.region, endpoint)
     raise InputError(f"no A/B runs behind {about}: it serves {serving} alone")

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mims.errors import InputError
 from mims.governance.ab.design import PREFIX, Design
-from mims.governance.ab.endpoint import find, tags_of
+from mims.governance.ab.endpoint import find
 from mims.governance.decisions import History
+from mims.governance.endpoints import missing
 from mims.registration.aws import asking
-from mims.text import printable
 
 if TYPE_CHECKING:
     from mims.governance.ab.endpoint import Standing
@@ -54,7 +54,7 @@ def running(registry: Registry, endpoint: str) -> Standing:
     if found := lost(registry, endpoint, standing):
         raise InputError(f"{found.said}: end it, mims-registry ab stop {endpoint} --roll-back")
     if standing is None:
-        raise InputError(f"{registry.region} has no endpoint {printable(endpoint)}")
+        raise missing(registry.region, endpoint)
     raise InputError(f"no A/B runs behind endpoint {endpoint}")
 
 
@@ -69,7 +69,8 @@ def lost(registry: Registry, endpoint: str, standing: Standing | None) -> Lost |
     group = group_of(registry, design) if design else None
     if design is None or group is None:
         return None
-    last = admission(registry, group, endpoint)
+    history = History.read(*registry.trails(registry.versions(group)))
+    last = admission(history, endpoint)
     if last is None or last.arn != design.challenger:
         return None
     challenger, champion = (arn.rpartition("/")[2] for arn in (design.challenger, design.champion))
@@ -93,9 +94,9 @@ def group_of(registry: Registry, design: Design) -> str | None:
     return None
 
 
-def admission(registry: Registry, group: str, endpoint: str) -> Decision | None:
+def admission(history: History, endpoint: str) -> Decision | None:
     """The admission of the version that takes part in the A/B behind an endpoint, if one does."""
-    admitted = History.read(*registry.trails(registry.versions(group))).admitted()
+    admitted = history.admitted()
     return admitted[-1] if admitted and admitted[-1].reason.startswith(behind(endpoint)) else None
 
 
@@ -109,7 +110,7 @@ def _last(registry: Registry, endpoint: str) -> Design | None:
             for one in page["EndpointConfigs"]:
                 if not _OF_TWO.fullmatch(one["EndpointConfigName"]):
                     continue
-                tags = tags_of(registry, one["EndpointConfigArn"])
+                tags = registry.tags(one["EndpointConfigArn"])
                 if tags.get(f"{PREFIX}endpoint") == endpoint:
                     return _readable(tags)
     return None

@@ -151,18 +151,16 @@ def _rails(seen: Look, data: dict[str, Any]) -> Iterator[Rail]:
         f"{design.error_rise:.2%} more at most",
         *_held("errors:" in breaches, known=all(arm["requests"] for arm in arms)),
     )
-    not_watched = any(note.startswith("latency:") for note in watched.notes)
+    latency = _held("latency:" in breaches, known=watched.latency is not None)
+    if watched.latency and any(note.startswith("latency:") for note in watched.notes):
+        latency = "", "not watched"
     took = [_NONE if one["latency_ms"] is None else f"{one['latency_ms']:.4g} ms" for one in arms]
     yield Rail(
         "latency, 95th percentile",
         took[0],
         took[1],
         f"{design.latency_ratio:g} times at most, in {RUNNING} periods running",
-        *(
-            ("", "not watched")
-            if not_watched and watched.latency
-            else _held("latency:" in breaches, known=watched.latency is not None)
-        ),
+        *latency,
     )
     shares = [_share(data, role) for role in ("champion", "challenger")]
     broken = seen.verdict.state == judging.SPLIT_BROKEN

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from mims.errors import InputError
-from mims.governance.endpoints import describe
+from mims.governance.endpoints import describe, missing
 from mims.registration.aws import asking
 from mims.text import listed, meant, printable
 
@@ -38,7 +38,7 @@ def captures(client: SageMakerClient, endpoint: str, variant: str = "") -> Captu
     region = client.meta.region_name
     described = describe(client, endpoint)
     if not described:
-        raise InputError(f"{region} has no endpoint {printable(endpoint)}")
+        raise missing(region, endpoint)
     name = described["EndpointConfigName"]
     with asking("DescribeEndpointConfig", region, f"configuration {name} of endpoint {endpoint}"):
         config = client.describe_endpoint_config(EndpointConfigName=name)
